@@ -1,0 +1,152 @@
+"""Every hyperparameter of a run, with its unit and its source.
+
+Imports no torch: the command line reads it for `--help`.
+"""
+
+import difflib
+import logging
+import math
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+log = logging.getLogger(__name__)
+
+PEAK_FRACTION = 5 / 24  # of the run: epoch 5 of 24
+REFERENCE_LR, REFERENCE_BATCH = 0.4, 512  # Goyal et al. 2017: the rate grows with the batch
+FEWEST_STEPS, SMALLEST_BATCH = 16, 16  # of an epoch; below them the default batch is not halved any further
+
+
+class RecipeError(ValueError):
+    """A hyperparameter that no run can have: the user's mistake, exit code 2."""
+
+    exit_code = 2
+
+
+def setting(default: Any, help: str) -> Any:
+    """A field whose `help` is also the text of its flag."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run is made of. `resolve` fills the fields that are None once the data are known.
+
+    Raises:
+        RecipeError: a value that no run can have, named with its field.
+    """
+
+    data: str = setting("cifar10", "digits, cifar10, cifar100, or a folder of images")
+    epochs: int = setting(24, "passes over the training images")
+    peak_epoch: float | None = setting(None, "epoch at which the rate peaks [default: 5/24 of the run]")
+    lr: float | str | None = setting(None, "peak rate, or auto to measure it [default: 0.4 per 512 images a batch]")
+    batch_size: int | None = setting(None, "images a step [default: 512, fewer for small sets]")
+    size: int | None = setting(None, "side of the square images in pixels [default: the data's own, at most 64]")
+    seed: int = setting(0, "fixes weights, order and augmentation")
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where to train")
+    limit: int | None = setting(None, "at most this many training and validation images, class-balanced")
+    holdout: int | None = setting(None, "validate on this many training images and leave the test images alone")
+    workers: int = setting(0, "processes that read images from their files; none are used when they are cached")
+    cache: Literal["auto", "memory", "none"] = setting("auto", "keep decoded images; auto does up to 512 MiB")
+    momentum: float = setting(0.9, "Nesterov momentum, held constant")
+    weight_decay: float = setting(5e-4, "L2 penalty on the weights, not on biases or norms")
+    div: float = setting(5.0, "the rate starts at the peak divided by this")
+    div_final: float = setting(1e5, "the rate ends at the peak divided by this")
+    label_smoothing: float = setting(0.1, "probability spread over all classes (Szegedy et al. 2016)")
+    crop: float | None = setting(
+        None, "reflected border to crop from, as a fraction of the side [default: what suits the data]"
+    )
+    mirror: Literal["alternate", "random", "none"] | None = setting(
+        None,
+        "mirror images: alternate by epoch (Jordan 2024), random, or none [default: what suits the data]",
+    )
+    zero_init: bool = setting(False, "every block starts as its shortcut (Goyal et al. 2017)")
+    whiten: bool = setting(True, "the stem starts as whitening filters of the training images (Page 2019)")
+    bias_lr: float = setting(1.0, "rate of the norms' biases, as a multiple of the rate (Jordan 2024)")
+    ema: bool = setting(True, "validate and leave an average of the weights (Polyak and Juditsky 1992)")
+    compile: bool = setting(False, "compile the model with torch.compile before the run")
+    cutout: float = setting(0.25, "side of the square that is blanked, as a fraction of the image (8 of 32 pixels)")
+
+    def __post_init__(self):
+        self._convert_lr()
+        for name, hint in get_type_hints(type(self)).items():
+            self._check_choice(name, hint)
+        self._require("epochs", self.epochs >= 1, "must be at least 1")
+        for name in ("batch_size", "limit", "holdout"):
+            self._require(name, getattr(self, name) is None or getattr(self, name) >= 1, "must be at least 1")
+        self._require("size", self.size is None or self.size >= 8, "must be at least 8 pixels")
+        self._require("seed", self.seed >= 0, "must not be negative")
+        self._require("workers", self.workers >= 0, "must not be negative")
+        self._require("div", self.div >= 1, "must be at least 1")
+        self._require("div_final", self.div_final >= 1, "must be at least 1")
+        self._require("weight_decay", 0 <= self.weight_decay < math.inf, "must be a finite number from 0")
+        self._require("bias_lr", 0 < self.bias_lr < math.inf, "must be a positive number")
+        for name in ("momentum", "label_smoothing", "crop", "cutout"):
+            self._require(name, 0 <= (getattr(self, name) or 0) < 1, "must be in [0, 1)")
+        peak = self.peak_epoch
+        self._require("peak_epoch", peak is None or 0 < peak < self.epochs, f"must lie inside the {self.epochs} epochs")
+        rate = self.lr
+        self._require("lr", rate in (None, "auto") or 0 < rate < math.inf, "must be a positive number or auto")
+
+    def _convert_lr(self) -> None:
+        """The command line passes a rate as text."""
+        if isinstance(self.lr, str) and self.lr != "auto":
+            try:
+                object.__setattr__(self, "lr", float(self.lr))
+            except ValueError:
+                raise RecipeError(f"lr {self.lr!r}: must be a positive number or auto") from None
+
+    def _check_choice(self, name: str, hint: Any) -> None:
+        literals = [h for h in (hint, *get_args(hint)) if get_origin(h) is Literal]
+        choices = [c for h in literals for c in get_args(h)]
+        value = getattr(self, name)
+        self._require(name, not choices or value in choices or value is None, f"choose from {', '.join(choices)}")
+
+    def _require(self, name: str, holds: bool, rule: str) -> None:
+        if not holds:
+            raise RecipeError(f"{name} {getattr(self, name)!r}: {rule}")
+
+    @classmethod
+    def of(cls, **settings: Any) -> "Recipe":
+        """A recipe from keywords.
+
+        Raises:
+            RecipeError: a keyword that is no field, with the nearest fields.
+        """
+        known = [f.name for f in fields(cls)]
+        for name in settings:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1) or known
+                raise RecipeError(f"unknown setting {name!r}; did you mean {', '.join(near)}?")
+        return cls(**settings)
+
+    def resolve(self, images: int, size: int, mirror: str, crop: float) -> "Recipe":
+        """The same recipe with no field left open.
+
+        Args:
+            images: how many training images there are.
+            size: the side that suits the data, in pixels.
+            mirror, crop: the mirroring and the border that suit the data.
+        """
+        batch = self.batch_size or _default_batch(images)
+        if batch > images:
+            log.warning("batch size %d is cut to the %d training images", batch, images)
+            batch = images
+        return replace(
+            self,
+            batch_size=batch,
+            lr=self.lr or REFERENCE_LR * batch / REFERENCE_BATCH,
+            peak_epoch=self.peak_epoch or self.epochs * PEAK_FRACTION,
+            size=self.size or size,
+            mirror=self.mirror or mirror,
+            crop=crop if self.crop is None else self.crop,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _default_batch(images: int) -> int:
+    batch = REFERENCE_BATCH
+    while batch > SMALLEST_BATCH and images // batch < FEWEST_STEPS:
+        batch //= 2
+    return batch

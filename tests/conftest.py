@@ -1,0 +1,66 @@
+"""Every test runs on the bundled digits, in a fastai home of its own, with no network."""
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+_home = tempfile.TemporaryDirectory(prefix="fastai-home-")
+os.environ["FASTAI_HOME"] = _home.name  # before fastai is imported: it reads this once
+# processes that tests kill are forked from one that has imported everything
+multiprocessing.get_context("forkserver").set_forkserver_preload(["learners.resume"])
+
+
+class Finished(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def app(capfd, monkeypatch):
+    """Run a command line in this process, and give back its exit code and what it printed."""
+
+    def run(*args) -> Finished:
+        from app import main
+
+        monkeypatch.setattr(sys, "argv", ["app.py", *map(str, args)])
+        capfd.readouterr()
+        return Finished(main(), *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def app_process():
+    """Run a command line as a process of its own."""
+
+    def run(*args, **kwargs) -> Finished:
+        done = subprocess.run(
+            [sys.executable, ROOT / "app.py", *map(str, args)], capture_output=True, text=True, **kwargs
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def tiny():
+    """Settings of a run that takes a second: 64 digits of 8 pixels."""
+    return {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 2}
+
+
+@pytest.fixture
+def tiny_flags(tiny):
+    return [part for name, value in tiny.items() for part in (f"--{name.replace('_', '-')}", str(value))]
