@@ -1,0 +1,175 @@
+"""The command line: a command turns flags into one call of the library and prints what comes back."""
+
+import functools
+import inspect
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from learners.recipe import Recipe
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+Out = Annotated[Path | None, typer.Option(help="directory to make and fill")]
+Resume = Annotated[Path | None, typer.Option(help="run directory whose run is to go on; needs no other flag")]
+
+
+Run = Annotated[Path, typer.Argument(help="directory of a finished run")]
+
+
+def recipe_flags(command: Callable) -> Callable:
+    """Give `command` one flag for each field of `Recipe` in place of its `**settings`; it gets those that were set."""
+    hints, keyword = get_type_hints(Recipe), inspect.Parameter.KEYWORD_ONLY
+    flags = [
+        inspect.Parameter(f.name, keyword, default=None, annotation=_flag(f, hints[f.name])) for f in fields(Recipe)
+    ]
+    own = [
+        p.replace(kind=keyword) for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD
+    ]
+
+    @functools.wraps(command)
+    def with_flags(**given):
+        return command(**{name: value for name, value in given.items() if value is not None})
+
+    with_flags.__signature__ = inspect.Signature(flags + own)
+    with_flags.__annotations__ = {p.name: p.annotation for p in flags + own}
+    return with_flags
+
+
+def _flag(field: Field, hint: Any) -> Any:
+    """The typer annotation of one field; a rate that may be `auto` travels as text, and `Recipe` reads it."""
+    kind = str if str in get_args(hint) else hint
+    shown = "" if field.default is None else f" [default: {field.default}]"
+    return Annotated[kind | None, typer.Option(help=field.metadata["help"] + shown, show_default=False)]
+
+
+@app.callback()
+def commands():
+    """Train an image classifier in 24 epochs, find its learning rate, and see why it is right or wrong."""
+
+
+@app.command()
+@recipe_flags
+def fit(out: Out = None, resume: Resume = None, as_json: Json = False, **settings):
+    """Train, and leave a run directory: weights, curves, history, schedule and metrics."""
+    if resume:
+        from learners.resume import resume_fit
+
+        if out:
+            raise typer.BadParameter("--resume goes on in the run's own directory; leave --out away")
+        show(resume_fit(resume, **settings) | {"run": str(resume)}, as_json)
+        return
+
+    from learners import image_learner
+    from learners.run import next_run
+
+    learn = image_learner(**settings, out=out or next_run(settings.get("data", Recipe.data)))
+    show(learn.fit_recipe() | {"run": str(learn.out)}, as_json)
+
+
+@app.command()
+@recipe_flags
+def lr_find(
+    start_lr: Annotated[float, typer.Option(help="lowest rate")] = 1e-7,
+    end_lr: Annotated[float, typer.Option(help="highest rate")] = 1.0,
+    steps: Annotated[int, typer.Option(help="training steps in all")] = 200,
+    out: Out = None,
+    as_json: Json = False,
+    **settings,
+):
+    """Measure the peak learning rate of a recipe; leave its curve as a picture, CSV and JSON."""
+    from learners import image_learner
+    from learners.run import check_free, next_run
+
+    out = check_free(out or next_run(f"{settings.get('data', Recipe.data)}-lr-find"))
+    found = image_learner(**settings).lr_find(start_lr, end_lr, steps)
+    found.save(out)
+    show(found.summary() | {"out": str(out)}, as_json)
+
+
+@app.command()
+def explain(
+    run: Run,
+    method: Annotated[str, typer.Option(help="gradcam, gradcam++, hirescam, layercam or fusion")] = "gradcam",
+    layer: Annotated[str | None, typer.Option(help="module to take maps from [default: the model's own]")] = None,
+    count: Annotated[int, typer.Option(help="images in each grid", min=1)] = 25,
+    out: Out = None,
+    as_json: Json = False,
+):
+    """Show why the model of a run is right or wrong: heatmaps, and how far to trust them."""
+    from callbacks.gradcam.explain import explain
+    from learners.saved import load_run
+
+    show(explain(load_run(run), out or run / "explain", method, layer, count), as_json)
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    data: Annotated[Path | None, typer.Option(help="folder to validate on instead of the run's own images")] = None,
+    tta: Annotated[bool, typer.Option("--tta", help="also with the mean of six views of each image")] = False,
+    as_json: Json = False,
+):
+    """Validate the model of a run."""
+    from learners.saved import evaluate
+
+    show(evaluate(run, data, tta), as_json)
+
+
+def show(results: dict[str, Any], as_json: bool) -> None:
+    """Print results to stdout: as one JSON object, or a line each."""
+    if as_json:
+        print(json.dumps(results, allow_nan=False))
+        return
+    lines = dict(_lines(results))
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def _lines(results: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in results.items():
+        if isinstance(value, dict):
+            yield from _lines(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield prefix + name, ", ".join(map(str, value))
+        elif value is not None:
+            yield prefix + name, f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def main() -> int:
+    """Run the command line; the exit code is that of the contract: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C."""
+    warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # fastai's import; nothing a user can do
+    try:
+        return app(standalone_mode=False) or 0
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        code = getattr(error, "exit_code", None)  # the library's own errors and typer's carry one
+        if code is None:
+            raise
+        print(f"error: {_message(error)}", file=sys.stderr)
+        return code
+
+
+def _message(error: Exception) -> str:
+    context = getattr(error, "ctx", None)  # typer's own errors know their command
+    if context is None:
+        return str(error)
+    return f"{error.format_message()}; `{context.command_path} --help` lists what there is"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Writes where a run is, so that it can be continued as if it had never stopped."""
+
+import logging
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from fastai.callback.core import Callback
+
+from callbacks.checkpoint.archive import write_state
+from callbacks.checkpoint.interrupt import Interrupts
+from callbacks.checkpoint.state import capture, is_finite, restore
+from callbacks.checkpoint.writer import BackgroundWriter
+from callbacks.errors import TrainingError
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoint(Callback):
+    """Writes all state after the last step of each epoch, and within it every few minutes and on a signal.
+
+    There is no write after the validation: it changes nothing that is kept, and repeats when the run goes on.
+    Copies are taken between two steps; the file is written while training goes on.
+
+    Args:
+        path: the file to replace.
+        writer: what writes it.
+        interrupts: the signals that end the run.
+        minutes: the longest training time to lose.
+
+    Raises:
+        TrainingError: weights that are not finite; the checkpoint before them stands.
+        KeyboardInterrupt, SystemExit: after a signal, once the state is on the disk.
+    """
+
+    order = 90  # after everyone has taken the step into account
+
+    def __init__(self, path: Path, writer: BackgroundWriter, interrupts: Interrupts, minutes: float = 5):
+        self.path, self.writer, self.interrupts, self.minutes = path, writer, interrupts, minutes
+
+    def before_fit(self):
+        self.saved = perf_counter()
+
+    def after_batch(self):
+        stop = self.interrupts.caught is not None
+        if self.training and (stop or self._due()):
+            self.save()
+        if stop:
+            self._stop()
+
+    def _due(self) -> bool:
+        return self.iter + 1 == self.n_iter or perf_counter() - self.saved >= 60 * self.minutes
+
+    def save(self):
+        self.finite_loss.check()
+        state = capture(self.learn)
+        if not is_finite(state):
+            rate = self.opt.hypers[0]["lr"]
+            raise TrainingError(
+                f"the weights are not finite after epoch {self.epoch}, step {self.iter}, rate {rate:.3g}; "
+                "a lower --lr usually helps, `lr-find` measures one"
+            )
+        self.writer.submit(write_state, self.path, state)
+        self.saved = perf_counter()
+
+    def _stop(self):
+        self.writer.wait()
+        error = self.writer.failed.get(self.path)
+        kept = f"; {self.path} could not be written ({error}), it is the one before" if error else ""
+        part = "" if self.training else " of the validation"
+        log.warning(
+            "stopped in epoch %d after step %d of %d%s%s; to go on: python app.py fit --resume %s",
+            *(self.epoch, self.iter + 1, self.n_iter, part, kept, self.path.parent),
+        )
+        self.interrupts.end()
+
+
+class Resume(Callback):
+    """Begins a fit where `state` was captured; without one it does nothing.
+
+    No event is fired for an epoch or a step that was already done.
+    """
+
+    order, run_valid = -100, False  # before anyone draws a random number or looks at the batch
+
+    def __init__(self, state: dict[str, Any] | None):
+        self.state = state
+
+    def before_fit(self):
+        if self.state:
+            self.learn.first_epoch = self.state["epoch"]
+
+    def before_train(self):
+        if self.state:
+            self.dls.train.start = self.state["step"]
+
+    def before_batch(self):
+        self._restore()
+
+    def after_train(self):
+        self._restore()  # where no step of the epoch was left
+
+    def _restore(self):
+        """Only now: all others have set themselves back for the new epoch, and starting the loader drew numbers."""
+        if self.state:
+            restore(self.learn, self.state)
+            self.state = None

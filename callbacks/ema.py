@@ -1,0 +1,52 @@
+"""An average of the weights, which is what validation and the end of a run see."""
+
+import torch
+from fastai.callback.core import Callback
+from torch import Tensor
+
+
+class WeightAverage(Callback):
+    """Averages weights and norm statistics over the steps; the model holds the average while it is validated.
+
+    The average is the mean of all steps until they are more than the horizon, and exponential from then on.
+    After the last epoch the model keeps it.
+
+    Args:
+        horizon: how many steps the average looks back on, as a fraction of the run.
+
+    Source: Polyak and Juditsky 1992; exponential as in Tarvainen and Valpola 2017, https://arxiv.org/abs/1703.01780.
+    """
+
+    order = -20  # holds the average before any other callback looks at a validation
+
+    def __init__(self, horizon: float = 0.05):
+        self.horizon = horizon
+
+    def before_fit(self):
+        self.steps, self.average = 0, {name: tensor.clone() for name, tensor in self._live().items()}
+        self.least = 1 / max(1.0, self.horizon * self.n_epoch * len(self.dls.train))
+
+    def _live(self) -> dict[str, Tensor]:
+        """What is averaged: all but the counts of batches."""
+        return {name: tensor for name, tensor in self.model.state_dict().items() if tensor.is_floating_point()}
+
+    def after_step(self):
+        self.steps += 1
+        share = max(self.least, 1 / self.steps)
+        torch._foreach_lerp_(list(self.average.values()), list(self._live().values()), share)
+
+    def before_validate(self):
+        self.trained = {name: tensor.clone() for name, tensor in self._live().items()}
+        self.model.load_state_dict(self.average, strict=False)
+
+    def after_validate(self):
+        if self.epoch + 1 < self.n_epoch:
+            self.model.load_state_dict(self.trained, strict=False)
+
+    def state_dict(self) -> dict:
+        return {"steps": self.steps, "average": self.average}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.steps = state["steps"]
+        for name, tensor in self.average.items():
+            tensor.copy_(state["average"][name])

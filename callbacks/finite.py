@@ -1,0 +1,53 @@
+"""Stops a run whose loss is no longer a number."""
+
+import math
+
+import torch
+from fastai.callback.core import Callback
+
+from callbacks.errors import TrainingError
+
+CHECK_EVERY = 50  # steps on an accelerator, where a look at the loss waits for the device
+LOOKS_EACH_STEP = ("cpu",)
+
+
+class FiniteLoss(Callback):
+    """Ends the run with the epoch, step and rate at which the training loss stopped being finite.
+
+    Raises:
+        TrainingError: in the step itself on a CPU, before its gradient is used; within 50 steps elsewhere.
+    """
+
+    order = 51
+
+    def before_fit(self):
+        self.pending = []  # (loss, epoch, step, rate) not yet looked at
+
+    def after_loss(self):
+        if not self.training:
+            return
+        rate = self.opt.param_groups[0]["lr"]
+        self.pending.append((self.learn.loss.detach(), self.epoch, self.epoch * self.n_iter + self.iter, rate))
+        if self.learn.loss.device.type in LOOKS_EACH_STEP or len(self.pending) >= CHECK_EVERY:
+            self.check()
+
+    def after_train(self):
+        self.check()
+
+    def check(self):
+        """Look at the losses since the last look."""
+        pending, self.pending = self.pending, []
+        if not pending:
+            return
+        losses = torch.stack([loss for loss, *_ in pending]).tolist()
+        for loss, (_, epoch, step, rate) in zip(losses, pending, strict=True):
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the training loss is {loss} in epoch {epoch} at step {step}, rate {rate:.3g}; "
+                    "a lower --lr usually helps, `lr-find` measures one"
+                )
+
+    def after_epoch(self):
+        for name, value in zip(self.recorder.metric_names[1:], self.learn.final_record, strict=False):
+            if not math.isfinite(value):
+                raise TrainingError(f"{name} is {value} after epoch {self.epoch}; a lower --lr usually helps")

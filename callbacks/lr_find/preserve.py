@@ -1,0 +1,102 @@
+"""Leave no trace on what every learner shares: a loader's position and generators, global random states, autocast."""
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+LONG = 1000  # a longer list holds items, not transforms
+Restore = Callable[[], None]
+
+
+@contextmanager
+def preserved(dl) -> Iterator[None]:
+    """Put back, however the block ends, the loader `dl`, the generators inside it, the global ones, and autocast."""
+    with ExitStack() as undo:
+        for restore in (*_global_generators(), _autocast(), *map(_generator, generators_in(dl)), _loader(dl)):
+            undo.callback(restore)
+        yield
+
+
+def generators_in(thing: Any) -> list:
+    """The random generators that an object holds, directly or in the attributes and short containers inside it."""
+    found, seen, waiting = [], set(), [thing]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, type | ModuleType):
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, random.Random | np.random.Generator | np.random.RandomState | torch.Generator):
+            found.append(thing)
+        else:
+            waiting.extend(_inside(thing))
+    return found
+
+
+def _inside(thing: Any) -> Iterable:
+    if isinstance(thing, dict):
+        return list(thing.values()) if len(thing) <= LONG else ()
+    if isinstance(thing, list | tuple | set):
+        return thing if len(thing) <= LONG else ()
+    return list(getattr(thing, "__dict__", {}).values())
+
+
+def _generator(generator) -> Restore:
+    if isinstance(generator, random.Random):
+        return partial(generator.setstate, generator.getstate())
+    if isinstance(generator, np.random.Generator):
+        return partial(setattr, generator.bit_generator, "state", generator.bit_generator.state)
+    return partial(generator.set_state, generator.get_state())  # numpy's RandomState, torch's Generator
+
+
+def _global_generators() -> Iterator[Restore]:
+    yield partial(random.setstate, random.getstate())
+    yield partial(np.random.set_state, np.random.get_state())
+    yield partial(torch.set_rng_state, torch.get_rng_state())
+    if torch.cuda.is_initialized():
+        yield partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+    if torch.backends.mps.is_available():
+        yield partial(torch.mps.set_rng_state, torch.mps.get_rng_state())
+
+
+def _loader(dl) -> Restore:
+    """A loader's attributes, and its `epoch` and `start` where it has them: those may be held outside it."""
+    attributes = dict(vars(dl))
+    position = {name: getattr(dl, name) for name in ("epoch", "start") if hasattr(dl, name)}
+
+    def restore() -> None:
+        vars(dl).update(attributes)
+        for name in vars(dl).keys() - attributes.keys():
+            del vars(dl)[name]
+        for name, value in position.items():
+            setattr(dl, name, value)
+
+    return restore
+
+
+def _autocast() -> Restore:
+    """An exception inside a step under fastai's MixedPrecision leaves autocast entered, and its weight cache alive."""
+    devices = ("cpu", "cuda")
+    enabled, depth = [torch.is_autocast_enabled(device) for device in devices], _autocast_depth()
+    dtypes = [torch.get_autocast_dtype(device) for device in devices]
+
+    def restore() -> None:
+        while _autocast_depth() > depth:
+            torch.autocast_decrement_nesting()
+        if depth == 0:
+            torch.clear_autocast_cache()
+        for device, on, dtype in zip(devices, enabled, dtypes, strict=True):
+            torch.set_autocast_enabled(device, on)
+            torch.set_autocast_dtype(device, dtype)
+
+    return restore
+
+
+def _autocast_depth() -> int:
+    torch.autocast_increment_nesting()
+    return torch.autocast_decrement_nesting()

@@ -1,0 +1,77 @@
+"""One sweep of a learning-rate range test (Smith 2017, https://arxiv.org/abs/1506.01186)."""
+
+import math
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from fastai.learner import Learner
+
+from callbacks.lr_find.twin import twin_of
+
+LOOK_EVERY = 10  # steps between looks at the losses: each look waits for the device
+MEMORY = 0.9  # of the running mean that divergence is judged by
+RISE = 2.0  # the loss has diverged this many starting losses above its lowest
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The loss at every rate of one sweep, up to where it stopped.
+
+    Attributes:
+        lrs: the rate of each step, float64, K.
+        losses: the loss of each step before its update, float64, K; all finite.
+        stopped: why the sweep ended before its last rate, or None.
+    """
+
+    lrs: np.ndarray
+    losses: np.ndarray
+    stopped: str | None = None
+
+
+def sweep(learn: Learner, lrs: np.ndarray, images: int | None = None) -> Sweep:
+    """Step a twin of `learn` once at each rate, on at most `images` of each batch.
+
+    Leaves `learn` alone, but moves its loader and the global generators.
+    """
+    twin = twin_of(learn)
+    _begin(twin, len(lrs))
+    on_device, losses = [], []
+    with closing(_endless(twin.dls.train)) as batches:
+        for step, (lr, batch) in enumerate(zip(lrs, batches, strict=False), 1):
+            twin.opt.set_hyper("lr", float(lr))
+            twin.one_batch(step - 1, tuple(x[:images] for x in batch))
+            on_device.append(twin.loss.detach().float())
+            if step % LOOK_EVERY == 0 or step == len(lrs):
+                losses += torch.stack(on_device).tolist()
+                on_device.clear()
+                if _end(losses)[1]:
+                    break
+    kept, why = _end(losses)
+    return Sweep(lrs[:kept], np.array(losses[:kept]), why and f"{why} at step {kept + 1}, rate {lrs[kept]:.2g}")
+
+
+def _begin(twin: Learner, steps: int) -> None:
+    twin.n_epoch, twin.epoch, twin.n_iter, twin.dl = 1, 0, steps, twin.dls.train
+    for event in ("before_fit", "before_epoch", "before_train"):
+        twin(event)
+
+
+def _endless(dl) -> Iterator:
+    while True:
+        yield from dl
+
+
+def _end(losses: list[float]) -> tuple[int, str | None]:
+    """How many losses come before the first that is not finite or tells of divergence, and which of the two it is."""
+    mean, lowest = losses[0], math.inf
+    for i, loss in enumerate(losses):
+        if not math.isfinite(loss):
+            return i, "the loss was not finite"
+        mean = MEMORY * mean + (1 - MEMORY) * loss
+        lowest = min(lowest, mean)
+        if mean > lowest + RISE * abs(losses[0]):
+            return i, "the loss diverged"
+    return len(losses), None

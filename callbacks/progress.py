@@ -1,0 +1,90 @@
+"""What a run says of itself while it goes on: always on stderr."""
+
+from time import perf_counter
+
+from fastai.callback.core import Callback
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+REFRESH = 0.25  # seconds; reading the loss waits for the device, so it is read no more often
+
+
+class RichProgress(Callback):
+    """A live bar with images/s, loss, rate and time left on a terminal; one line an epoch elsewhere.
+
+    It is a context: the bar opens with the outermost `with` and is gone after it, whatever was raised inside.
+    """
+
+    order = 70  # after every callback whose figures it shows
+
+    def __init__(self):
+        self.depth, self.bar, self.fitting = 0, None, False
+
+    def __enter__(self):
+        self.depth += 1
+        if self.depth == 1:
+            self.console = Console(stderr=True)
+            self.bar = _bar(self.console) if self.console.is_terminal else None
+            if self.bar:
+                self.bar.start()
+        return self
+
+    def __exit__(self, *raised):
+        self.depth -= 1
+        if self.depth == 0:
+            if self.bar:
+                self.bar.stop()
+            self.bar, self.console, self.fitting = None, None, False
+
+    def before_train(self):
+        self.fitting = True  # fastai also calls before_fit and after_epoch around a bare validation
+        self._start(f"epoch {self.epoch} of {self.n_epoch}")
+
+    def before_validate(self):
+        self._start(f"epoch {self.epoch} of {self.n_epoch}, validation" if self.fitting else "validation")
+
+    def _start(self, title):
+        self.images, self.started, self.shown = 0, perf_counter(), 0.0
+        if self.bar:
+            for task in self.bar.task_ids:
+                self.bar.remove_task(task)
+            self.task = self.bar.add_task(title, total=None, figures="")
+
+    def after_batch(self):
+        if not self.bar:
+            return
+        self.images += len(self.xb[0])
+        now = perf_counter()
+        if now - self.shown > REFRESH or self.iter + 1 == self.n_iter:
+            self.shown = now
+            self.bar.update(self.task, completed=self.iter + 1, total=self.n_iter, figures=self._figures(now))
+
+    def _figures(self, now) -> str:
+        speed = f"{self.images / (now - self.started):,.0f} images/s"
+        if not self.training:
+            return speed
+        return f"{speed}  loss {float(self.smooth_loss):.3f}  lr {self.opt.hypers[0]['lr']:.2g}"
+
+    def after_epoch(self):
+        if not self.fitting or self.console is None:
+            return
+        row = dict(zip(self.recorder.metric_names[1:], self.learn.final_record, strict=False))
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items())
+        self.console.print(f"epoch {self.epoch:>3}  {figures}  {self._pace()}", highlight=False, soft_wrap=True)
+
+    def _pace(self) -> str:
+        if not hasattr(self.learn, "history") or not self.history.rows:
+            return ""
+        row = self.history.rows[-1]
+        return f"{row['images_per_second']:,.0f} images/s  {row['seconds']:.1f} s"
+
+
+def _bar(console: Console) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, transient=True)

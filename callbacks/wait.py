@@ -1,0 +1,29 @@
+"""How long training waits for its batches."""
+
+from time import perf_counter
+
+from fastai.callback.core import Callback
+
+
+class LoaderWait(Callback):
+    """Sums the time between asking the loader for a training batch and having it: `seconds`."""
+
+    order, run_valid = 100, False  # the batch is asked for when every other callback is done with the last one
+
+    def before_fit(self):
+        self.seconds = 0.0
+
+    def before_train(self):
+        self.asked = perf_counter()
+
+    def before_batch(self):
+        self.seconds += perf_counter() - self.asked
+
+    def after_batch(self):
+        self.asked = perf_counter()
+
+    def state_dict(self) -> dict:
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.seconds = state["seconds"]

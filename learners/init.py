@@ -1,0 +1,43 @@
+"""Initial weights beyond PyTorch's defaults. Each function changes the model in place."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from learners.resnet import BasicBlock
+
+EPSILON = 5e-4  # added to the variances, whose mean is one
+EMPTY = 1e-6  # a variance that is rounding and no image
+WHITENING_IMAGES = 2000  # their patches, 1.8 million at 32 pixels, fix a 27×27 covariance
+
+
+def zero_init_blocks(model: nn.Module) -> None:
+    """Zero the scale of the last norm of each block, so that every block starts as its shortcut.
+
+    Source: Goyal et al. 2017, https://arxiv.org/abs/1706.02677, 5.1.
+    """
+    for block in model.modules():
+        if isinstance(block, BasicBlock):
+            nn.init.zeros_(block.bn2.weight)
+
+
+@torch.no_grad()
+def whiten_stem(conv: nn.Conv2d, images: Tensor) -> None:
+    """Let the first filters of `conv` be the principal components of the images' patches, and their negatives.
+
+    Each is divided by the deviation along it, so that responses are uncorrelated and of variance one. The other
+    filters keep their random weights, also in place of directions in which the images do not vary (colour, in grey
+    ones): the norm behind the stem would blow up what little goes through.
+
+    Args:
+        conv: the first convolution, filters n_out×C×k×k.
+        images: N×C×H×W, as the model gets them.
+
+    Source: Page 2019 (davidcpage/cifar10-fast), with the negatives of Jordan 2024, https://arxiv.org/abs/2404.00498.
+    """
+    kernel = conv.kernel_size
+    patches = F.unfold(images.float(), kernel).transpose(1, 2).flatten(0, 1)  # patches × C·k·k
+    variances, components = torch.linalg.eigh(patches.T.cov(correction=0).double())  # ascending; components in columns
+    white = (components / (variances + EPSILON).sqrt())[:, variances > EMPTY].T.flip(0)  # strongest first
+    filters = torch.stack([white, -white], dim=1).flatten(0, 1)[: conv.out_channels]  # each beside its negative
+    conv.weight[: len(filters)] = filters.view(-1, conv.in_channels, *kernel).to(conv.weight)

@@ -1,0 +1,57 @@
+"""ResNet18 for small images."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def conv3x3(n_in: int, n_out: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(n_in, n_out, kernel_size=3, stride=stride, padding=1, bias=False)
+
+
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions and a shortcut, which is a 1×1 convolution where the shape changes."""
+
+    def __init__(self, n_in: int, n_out: int, stride: int):
+        super().__init__()
+        self.conv1, self.bn1 = conv3x3(n_in, n_out, stride), nn.BatchNorm2d(n_out)
+        self.conv2, self.bn2 = conv3x3(n_out, n_out), nn.BatchNorm2d(n_out)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or n_in != n_out:
+            self.shortcut = nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class ResNet18(nn.Module):
+    """The CIFAR form of ResNet18: a 3×3 stem without max-pooling, 11,173,962 parameters for ten classes.
+
+    Args:
+        n_classes: width of the logits.
+        in_channels: 3 for RGB, 1 for grey.
+
+    Source: He et al. 2016 (https://arxiv.org/abs/1512.03385), in the small-image form of kuangliu/pytorch-cifar.
+    """
+
+    cam_layer = "layer3"  # where Grad-CAM is most faithful on CIFAR-10: benchmarks/gradcam_layers.py
+
+    def __init__(self, n_classes: int = 10, in_channels: int = 3):
+        super().__init__()
+        self.conv1, self.bn1 = conv3x3(in_channels, 64), nn.BatchNorm2d(64)
+        self.layer1 = nn.Sequential(BasicBlock(64, 64, 1), BasicBlock(64, 64, 1))
+        self.layer2 = nn.Sequential(BasicBlock(64, 128, 2), BasicBlock(128, 128, 1))
+        self.layer3 = nn.Sequential(BasicBlock(128, 256, 2), BasicBlock(256, 256, 1))
+        self.layer4 = nn.Sequential(BasicBlock(256, 512, 2), BasicBlock(512, 512, 1))
+        self.fc = nn.Linear(512, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, N×n_classes, of images N×in_channels×H×W with H and W of at least 8."""
+        x = F.relu(self.bn1(self.conv1(x)))  # N×64×H×W
+        x = self.layer1(x)
+        x = self.layer2(x)  # N×128×H/2×W/2
+        x = self.layer3(x)  # N×256×H/4×W/4
+        x = self.layer4(x)  # N×512×H/8×W/8
+        x = torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)  # N×512
+        return self.fc(x).float()  # N×n_classes; fp32 under autocast too

@@ -1,0 +1,49 @@
+"""Compile the model and let the device choose its kernels before the clock of a run starts."""
+
+from time import perf_counter
+
+import torch
+
+from learners.device import fast_bf16
+
+STEPS = 3  # of training, and as many of validation
+
+
+def warm_up(learn) -> float:
+    """Train and validate on blank batches, and leave weights, norm statistics and random states as they were.
+
+    Returns:
+        Seconds that it took, the compilation included; 0 on a CPU without `compile`, which has nothing to warm.
+    """
+    device = learn.dls.device.type
+    if device == "cpu" and not learn.recipe.compile:
+        return 0.0
+    started = perf_counter()
+    before = {name: tensor.clone() for name, tensor in learn.model.state_dict().items()}
+    if learn.recipe.compile:
+        learn.model.compile()
+    n_valid, bs = len(learn.dls.valid.dataset), learn.dls.valid.bs
+    for _ in range(STEPS):
+        _blank_step(learn, learn.dls.train.bs, training=True)
+        for n in {min(bs, n_valid), n_valid % bs} - {0}:
+            _blank_step(learn, n, training=False)
+    learn.model.load_state_dict(before)
+    learn.model.zero_grad()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return perf_counter() - started
+
+
+def _blank_step(learn, n: int, training: bool) -> None:
+    """One step on n images as the loader gives them: N×3×H×W, channels last."""
+    size, device = learn.recipe.size, learn.dls.device
+    x = torch.zeros(n, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
+    y = torch.zeros(n, dtype=torch.long, device=device)
+    learn.model.train(training)
+    with (
+        torch.set_grad_enabled(training),
+        torch.autocast(device.type, torch.bfloat16, enabled=fast_bf16(device)),
+    ):
+        loss = learn.loss_func(learn.model(x), y)
+    if training:
+        loss.backward()

@@ -1,0 +1,89 @@
+"""The rate that is applied is the planned one, and the plan is one cycle with its peak where it was asked for."""
+
+import math
+
+import pytest
+import torch
+from fastai.callback.core import Callback
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner
+from fastai.optimizer import OptimWrapper
+from torch import nn
+
+from callbacks.errors import TrainingError
+from callbacks.schedule import ScheduleRecord, planned_rates
+
+
+def one_cycle(position: float, peak: float, lr_max: float, div: float, div_final: float) -> float:
+    """The closed form in float64: half a cosine up, half a cosine down."""
+    start, end, part = (lr_max / div, lr_max, position / peak)
+    if position >= peak:
+        start, end, part = lr_max, lr_max / div_final, (position - peak) / (1 - peak)
+    return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
+
+
+@pytest.mark.parametrize(("epochs", "peak", "steps"), [(24, 5, 97), (24, 5, 1), (10, 2, 13), (3, 0.625, 22)])
+def test_the_plan_is_the_closed_form(epochs, peak, steps):
+    total = epochs * steps
+    plan = planned_rates(total, 0.4, div=5, div_final=1e5, pct_start=peak / epochs)
+    exact = [one_cycle(step / total, peak / epochs, 0.4, 5, 1e5) for step in range(total)]
+    assert plan == pytest.approx(exact, rel=1e-5, abs=1e-7)  # fastai places the position in float32
+
+
+def test_the_peak_of_24_epochs_is_the_first_step_of_epoch_5():
+    plan = planned_rates(24 * 97, 0.4, div=5, div_final=1e5, pct_start=5 / 24)
+    assert plan.index(max(plan)) == 5 * 97
+    assert max(plan) == pytest.approx(0.4, rel=1e-12)
+
+
+def learner(n_batches=4):
+    batches = [(torch.randn(8, 3), torch.randint(0, 2, (8,))) for _ in range(n_batches)]
+    sgd = lambda params, lr: OptimWrapper(params, torch.optim.SGD, lr=lr, momentum=0.9)  # noqa: E731
+    dls = DataLoaders(batches, batches[:1])
+    return Learner(dls, nn.Linear(3, 2), nn.CrossEntropyLoss(), opt_func=sgd, path=".", model_dir=".")
+
+
+def fit(learn, record, epochs=3, **kwargs):
+    learn.logger = print
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(epochs, 0.1, div=5, div_final=1e5, pct_start=1 / 3, moms=(0.9,) * 3, cbs=record, **kwargs)
+
+
+def plan(epochs=3, n_batches=4):
+    return planned_rates(epochs * n_batches, 0.1, div=5, div_final=1e5, pct_start=1 / 3)
+
+
+def test_what_was_applied_is_recorded_beside_the_plan(tmp_path):
+    record = ScheduleRecord(plan(), tmp_path / "schedule.csv")
+    fit(learner(), record)
+    assert [row["lr"] for row in record.rows] == plan()
+    assert [row["epoch"] for row in record.rows] == [step / 4 for step in range(12)]
+    assert {row["momentum"] for row in record.rows} == {0.9}
+    lines = (tmp_path / "schedule.csv").read_text().splitlines()
+    assert lines[0] == "step,epoch,lr,momentum,planned_lr"
+    assert len(lines) == 13
+
+
+class SchedulerThatStartsAgain(Callback):
+    """The fault that cost the first work of this kind its accuracy: the position is reset every epoch."""
+
+    order = 59.5
+
+    def before_batch(self):
+        self.learn.pct_train = self.iter / (self.n_iter * self.n_epoch)
+
+
+class RateSetByHand(Callback):
+    order = 61
+
+    def before_step(self):
+        if self.train_iter == 5:
+            self.opt.set_hyper("lr", float(self.opt.hypers[0]["lr"]) * (1 + 1e-6))
+
+
+@pytest.mark.parametrize(("intruder", "step"), [(SchedulerThatStartsAgain, 4), (RateSetByHand, 5)])
+def test_a_rate_that_leaves_the_plan_ends_the_run_at_once(intruder, step):
+    learn, record = learner(), ScheduleRecord(plan())
+    learn.add_cb(intruder())
+    with pytest.raises(TrainingError, match=f"the rate at step {step} "):
+        fit(learn, record)

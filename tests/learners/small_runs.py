@@ -1,0 +1,116 @@
+"""Runs of a small stochastic net, in processes that tests can kill: 96 digits, 6 steps an epoch, 3 epochs."""
+
+import csv
+import hashlib
+import multiprocessing
+import os
+import random
+import signal
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from torch import nn
+
+from callbacks.checkpoint.archive import read_state
+from learners import image_learner, resume_learner
+
+SMALL = {"data": "digits", "size": 8, "limit": 96, "batch_size": 16, "epochs": 3, "device": "cpu"}
+STEPS, ALL_STEPS = 6, 18
+
+processes = multiprocessing.get_context("forkserver")
+
+
+class Draws(Callback):
+    """Every library's random numbers reach the result."""
+
+    run_valid = False
+
+    def before_batch(self):
+        noise = random.random() + np.random.rand()
+        self.learn.xb = (self.xb[0] * (1 + 0.01 * noise),)
+
+
+class Kill(Callback):
+    """SIGKILL after so many steps, once the checkpoint of the last of them is whole; or in the next validation."""
+
+    order = 95
+
+    def __init__(self, steps, validating=False):
+        self.steps, self.validating = steps, validating
+
+    def after_batch(self):
+        if self.train_iter == self.steps and self.training != self.validating:
+            self.checkpoint.writer.wait()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def small_net():
+    """Batch statistics and dropout, so that buffers and torch's own generator matter too."""
+    layers = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(*layers, nn.Dropout(0.2), nn.Linear(8, 10))
+
+
+def seeded(learn, seed, *cbs):
+    """The same beginning in any process: a small net and random states from `seed`."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    for dl in learn.dls.loaders:
+        dl.rng.seed(seed)
+    learn.model = small_net()
+    return learn.add_cbs([Draws(), *cbs])
+
+
+def begin(out, *cbs, minutes=0, **settings):
+    return seeded(image_learner(**SMALL | settings, out=out), 1, *cbs).fit_recipe(checkpoint_minutes=minutes)
+
+
+def go_on(out, *cbs, minutes=0, **settings):
+    """With other random states and weights than those that the run began with."""
+    return seeded(resume_learner(out, **settings), 2, *cbs).fit_recipe(checkpoint_minutes=minutes)
+
+
+def in_process(job, *args, **kwargs) -> int:
+    """The exit code of `job(*args, **kwargs)` in a process of its own; minus the signal that killed it."""
+    process = processes.Process(target=_forking, args=(job, *args), kwargs=kwargs)
+    process.start()
+    process.join(120)
+    return process.exitcode
+
+
+def _forking(job, *args, **kwargs):
+    """Loaders start their workers as in an ordinary process; the server's own would outlive a killed run."""
+    multiprocessing.set_start_method("fork", force=True)
+    job(*args, **kwargs)
+
+
+def outcome(run):
+    """All that a run leaves, times aside, in a form that compares bit for bit."""
+    state = read_state(run / "checkpoint.pt")
+    state["callbacks"]["history"].pop("elapsed")
+    state["callbacks"].pop("loader_wait", None)
+    for row in state["callbacks"]["history"]["rows"]:
+        _without_times(row)
+    for name in ("workers", "device", "cache"):
+        state["recipe"].pop(name)
+    with (run / "history.csv").open() as file:
+        history = [_without_times(row) for row in csv.DictReader(file)]
+    weights, schedule = (run / "model.safetensors").read_bytes(), (run / "schedule.csv").read_text()
+    return {"state": _exact(state), "history": history, "schedule": schedule, "weights": weights}
+
+
+def _without_times(row):
+    for name in ("seconds", "train_seconds", "images_per_second"):
+        row.pop(name, None)
+    return row
+
+
+def _exact(value):
+    """Tensors become their type, shape and digest."""
+    if isinstance(value, torch.Tensor):
+        digest = hashlib.sha256(value.contiguous().numpy().tobytes()).hexdigest()
+        return str(value.dtype), tuple(value.shape), digest
+    if isinstance(value, dict):
+        return {key: _exact(item) for key, item in value.items()}
+    return [_exact(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,69 @@
+"""The recipe checks itself and fills in what the data decide."""
+
+import json
+import math
+
+import pytest
+
+from learners import Recipe
+from learners.recipe import RecipeError
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": 24, "peak_epoch": 30}, "peak_epoch"),
+        ({"epochs": 24, "peak_epoch": 24}, "peak_epoch"),
+        ({"peak_epoch": 0}, "peak_epoch"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"limit": 0}, "limit"),
+        ({"size": 7}, "size"),
+        ({"lr": 0}, "lr"),
+        ({"lr": math.nan}, "lr"),
+        ({"lr": "fast"}, "lr"),
+        ({"device": "tpu"}, "cuda"),
+        ({"mirror": "sideways"}, "alternate"),
+        ({"label_smoothing": 1.0}, "label_smoothing"),
+        ({"momentum": -0.1}, "momentum"),
+        ({"weight_decay": math.inf}, "weight_decay"),
+        ({"workers": -1}, "workers"),
+        ({"epoch": 3}, "epochs"),
+    ],
+)
+def test_settings_that_no_run_can_have_are_named(settings, names):
+    with pytest.raises(RecipeError, match=names):
+        Recipe.of(**settings)
+
+
+def test_open_fields_are_filled_from_the_data():
+    recipe = Recipe().resolve(images=50_000, size=32, mirror="alternate", crop=0.125)
+    assert (recipe.batch_size, recipe.lr, recipe.peak_epoch, recipe.size) == (512, 0.4, 5.0, 32)
+    assert None not in {value for name, value in recipe.to_dict().items() if name not in ("limit", "holdout")}
+
+
+def test_what_the_user_set_stays():
+    recipe = Recipe(lr="0.3", peak_epoch=2, size=24, batch_size=100, mirror="none", crop=0.0, epochs=10)
+    assert recipe.resolve(images=1000, size=32, mirror="random", crop=0.125) == recipe
+    assert recipe.lr == 0.3
+
+
+def test_the_peak_keeps_its_fraction_of_other_runs():
+    assert Recipe(epochs=48).resolve(images=100, size=8, mirror="none", crop=0.125).peak_epoch == 10
+
+
+def test_small_sets_get_small_batches_and_the_rate_follows():
+    recipe = Recipe().resolve(images=1437, size=16, mirror="none", crop=0.125)
+    assert recipe.batch_size == 64
+    assert recipe.lr == pytest.approx(0.05)
+
+
+def test_a_batch_larger_than_the_set_is_cut_and_said_so(caplog):
+    recipe = Recipe(batch_size=512).resolve(images=100, size=16, mirror="none", crop=0.125)
+    assert recipe.batch_size == 100
+    assert "cut to the 100 training images" in caplog.text
+
+
+def test_a_recipe_survives_json():
+    recipe = Recipe().resolve(images=50_000, size=32, mirror="alternate", crop=0.125)
+    assert Recipe.of(**json.loads(json.dumps(recipe.to_dict(), allow_nan=False))) == recipe

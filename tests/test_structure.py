@@ -1,0 +1,60 @@
+"""The floors of the house: imports point down, and the public names are where users look for them."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = {"data": 1, "callbacks": 1, "learners": 2, "app": 3, "benchmarks": 3}
+
+
+def imported(path: Path) -> set[str]:
+    """The rooms of this project that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names & FLOORS.keys()
+
+
+def climbs(room: str, other: str) -> bool:
+    """Whether an import of `other` in `room` points up or sideways."""
+    return other != room and FLOORS[other] >= FLOORS[room]
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_imports_point_down_only(room):
+    files = [ROOT / "app.py"] if room == "app" else sorted((ROOT / room).rglob("*.py"))
+    assert files
+    wrong = {f"{f.relative_to(ROOT)} imports {o}" for f in files for o in imported(f) if climbs(room, o)}
+    assert not wrong
+
+
+def test_the_walk_sees_an_import_that_climbs(tmp_path):
+    (tmp_path / "x.py").write_text("def f():\n    from learners.factory import image_learner\n")
+    assert [o for o in imported(tmp_path / "x.py") if climbs("data", o)] == ["learners"]
+
+
+def test_the_command_line_waits_for_neither_torch_nor_fastai():
+    code = "import sys, app; print(sorted({'torch', 'fastai', 'albumentations'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_three_lines_of_a_session(tiny):
+    from callbacks import GradCAMInterpretation
+    from learners import image_learner
+
+    learn = image_learner(**tiny)
+    found = learn.lr_find(steps=40)
+    results = learn.fit_recipe()
+    figure = GradCAMInterpretation.from_learner(learn).plot_top_losses(9)
+
+    assert (found.lr is None) != (found.abstained is None)
+    assert 0 <= results["accuracy"] <= 1
+    assert len([axes for axes in figure.axes if axes.images]) >= 18  # nine images, each with its heatmap
