@@ -1,0 +1,117 @@
+"""How the model's attention forms: heatmaps of the same validation images as training goes on."""
+
+import io
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from fastcore.imports import IN_NOTEBOOK
+from matplotlib.figure import Figure
+
+from callbacks.files import replacing
+from callbacks.gradcam.images import chosen_batches
+from callbacks.gradcam.maps import grad_cam, untouched
+from callbacks.gradcam.plots import RIGHT, WRONG, Panel, draw, short_name
+
+MOMENTS = 7  # columns of heatmaps in the figure at the most
+
+
+@dataclass(frozen=True)
+class Look:
+    """One image after one epoch: its picture H×W×C, the map H×W for its true class, and what the model said."""
+
+    epoch: int
+    image: np.ndarray
+    cam: np.ndarray
+    true: str
+    predicted: str
+    probability: float
+
+
+class GradCAMCallback(Callback):
+    """Every few epochs, maps of a fixed choice of validation images, each for its true class.
+
+    The figure has a row for each image and a column for each epoch, on one scale of evidence. It is drawn anew each
+    time, shown in a notebook, and written as `grad_cam.png`. Predictions and validation on their own are left alone,
+    and so is the search for a learning rate.
+
+    Args:
+        every: epochs between two looks; the last epoch is looked at in any case.
+        count: images.
+        seed: of their choice.
+        layer, method: as of `grad_cam`.
+        out: the directory for the picture; by default the run directory of a learner that has one, or else none.
+    """
+
+    order = 65  # after the recorder, before the progress report
+
+    def __init__(self, every: int = 1, count: int = 8, seed: int = 0, layer=None, method: str = "gradcam", out=None):
+        self.every, self.count, self.seed = every, count, seed
+        self.layer, self.method, self.out = layer, method, out and Path(out)
+        self.looks, self.handle, self.training_epoch = [], None, False
+
+    def before_train(self):
+        """Only an epoch that trains is looked at: fastai also ends an "epoch" around every prediction."""
+        self.training_epoch = not hasattr(self.learn, "lr_finder")
+        if self.training_epoch and self.epoch == 0:
+            self.looks, self.handle = [], None
+
+    def after_epoch(self):
+        due = self.epoch + 1 == self.n_epoch or (self.epoch + 1) % self.every == 0
+        if self.training_epoch and due:
+            self.looks.append(self._look())
+            self._show()
+        self.training_epoch = False
+
+    def plot(self) -> Figure:
+        """A row for each image, a column for each epoch; of many epochs, some at even distances."""
+        if not self.looks:
+            return draw([], 1, "No epoch was trained with this callback")
+        at = np.unique(np.linspace(0, len(self.looks) - 1, MOMENTS).round().astype(int))
+        panels = []
+        for row in zip(*(self.looks[i] for i in at), strict=True):
+            panels.append(Panel(row[0].image, f"true {short_name(row[0].true)}"))
+            panels.extend(_panel(look) for look in row)
+        return draw(panels, 1 + len(at), "How attention forms: the evidence for the true class, and the prediction")
+
+    def _look(self) -> list[Look]:
+        images = range(len(self.dls.valid_ds))
+        idxs = random.Random(self.seed).sample(images, min(self.count, len(images)))
+        looks = []
+        for xb, yb, shown in chosen_batches(self.dls.valid, idxs):
+            cams = grad_cam(self.model, xb, yb, self.layer, self.method).cpu().numpy()
+            with untouched(self.model, xb.device), torch.no_grad():
+                best = self.model(xb).float().softmax(1).max(1)
+            names = ([str(self.dls.vocab[i]) for i in classes] for classes in (yb.tolist(), best.indices.tolist()))
+            told = zip(shown, cams, *names, best.values.tolist(), strict=True)
+            looks.extend(Look(self.epoch, *one) for one in told)
+        return looks
+
+    def _show(self) -> None:
+        own = getattr(self.learn, "out", None)
+        out = self.out or (own if own and own.is_dir() else None)
+        if out:
+            out.mkdir(parents=True, exist_ok=True)
+            with replacing(out / "grad_cam.png") as draft:
+                self.plot().savefig(draft, dpi=100)
+        if IN_NOTEBOOK:
+            self._display()
+
+    def _display(self) -> None:
+        """In a notebook, one picture that is replaced as the run goes on."""
+        from IPython.display import Image, display
+
+        buffer = io.BytesIO()
+        self.plot().savefig(buffer, dpi=100)
+        if self.handle is None:
+            self.handle = display(Image(buffer.getvalue()), display_id=True)
+        else:
+            self.handle.update(Image(buffer.getvalue()))
+
+
+def _panel(look: Look) -> Panel:
+    title = f"epoch {look.epoch}: predicted\n{short_name(look.predicted)}, {look.probability:.0%}"
+    return Panel(look.image, title, look.cam, colour=RIGHT if look.predicted == look.true else WRONG)

@@ -1,0 +1,34 @@
+"""Chosen images of a loader, as the model takes them and as a person sees them."""
+
+import random
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from fastai.data.load import DataLoader
+from torch import Tensor
+
+
+def chosen_batches(dl: DataLoader, idxs: Sequence[int]) -> list[tuple[Tensor, Tensor, np.ndarray]]:
+    """Batches of the images at `idxs`, in that order: as the model takes them, their labels, and as `pictures`."""
+    state = random.getstate()  # which each fastai loader draws from, and torch's each iteration
+    with torch.random.fork_rng(devices=[]):
+        batches = list(dl.new(shuffle=False, drop_last=False, num_workers=0, get_idxs=partial(list, idxs)))
+    random.setstate(state)
+    return [(batch[0].as_subclass(Tensor), batch[1].as_subclass(Tensor), pictures(dl, batch)) for batch in batches]
+
+
+def pictures(dl: DataLoader, batch: tuple) -> np.ndarray:
+    """The images of a batch as N×H×W×C, from 0 to 1, with the loader's normalisation undone.
+
+    Images whose values still leave 0 to 1, from a loader that does not know how they were normalised, are stretched to
+    it, all alike.
+    """
+    decoded = dl.decode(batch)[0].as_subclass(Tensor).cpu()
+    whole = not decoded.is_floating_point()
+    shown = decoded.float().permute(0, 2, 3, 1).numpy() / (255 if whole else 1)  # N×H×W×C
+    low, high = float(shown.min()), float(shown.max())
+    if low < -0.01 or high > 1.01:
+        shown = (shown - low) / (high - low)
+    return shown.clip(0, 1)

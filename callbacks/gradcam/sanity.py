@@ -1,0 +1,64 @@
+"""Do heatmaps depend on what the model learned? The cascading test of Adebayo et al. 2018."""
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from scipy.stats import rankdata
+from torch import Tensor, nn
+
+from callbacks.gradcam.layers import plain_model
+from callbacks.gradcam.maps import grad_cam, untouched
+
+
+def randomisation_check(
+    model: nn.Module,
+    xb: Tensor,
+    targets: Tensor | Sequence[int] | None = None,
+    layer: str | Sequence[str] | None = None,
+    method: str = "gradcam",
+    seed: int = 0,
+) -> dict[str, float]:
+    """How much maps stay alike while a copy of the model loses its weights, from the logits down.
+
+    Args:
+        model, xb, targets, layer, method: as of `grad_cam`; by default the class that the intact model predicts.
+        seed: of the random weights.
+
+    Returns:
+        By name of each part of the model, from the last to the first: the Spearman correlation, from -1 to 1, of the
+        maps with the intact model's once that part and all after it are random; a mean over the images. It should
+        fall towards 0: a method whose maps stay alike draws the image and not the model.
+
+    Source: Adebayo et al. 2018, https://arxiv.org/abs/1810.03292, section 3.1.
+    """
+    net = copy.deepcopy(plain_model(model))
+    if targets is None:
+        with untouched(net, xb.device), torch.no_grad():
+            targets = net(xb).argmax(1)
+    intact = grad_cam(net, xb, targets, layer, method)
+    alike = {}
+    with torch.random.fork_rng(devices=[xb.device] if xb.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for name, part in reversed(list(_parts(net))):
+            for module in part.modules():
+                if hasattr(module, "reset_parameters"):
+                    module.reset_parameters()
+            alike[name] = _rank_correlation(intact, grad_cam(net, xb, targets, layer, method))
+    return alike
+
+
+def _parts(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The parts that hold weights, two levels deep at most, in the order of their definition."""
+    for name, child in net.named_children():
+        inner = [(f"{name}.{n}", m) for n, m in child.named_children()] or [(name, child)]
+        yield from ((n, m) for n, m in inner if any(True for _ in m.parameters()))
+
+
+def _rank_correlation(a: Tensor, b: Tensor) -> float:
+    """The mean over pairs of maps; a map of one value is like no other."""
+    ranks = [rankdata(maps.flatten(1).cpu().numpy(), axis=1) for maps in (a, b)]
+    x, y = (r - r.mean(1, keepdims=True) for r in ranks)
+    size = np.sqrt((x**2).sum(1) * (y**2).sum(1))
+    return float(np.divide((x * y).sum(1), size, out=np.zeros_like(size), where=size > 0).mean())

@@ -1,0 +1,46 @@
+"""The randomisation check against a cascade by hand, with scipy's correlation."""
+
+import copy
+
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch import nn
+
+from callbacks.gradcam.maps import grad_cam
+from callbacks.gradcam.sanity import randomisation_check
+
+
+@pytest.fixture
+def net() -> nn.Sequential:
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 6, 3), nn.ReLU())
+    return nn.Sequential(body, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4)))
+
+
+def test_equals_a_cascade_by_hand(net, images):
+    targets = net(images).argmax(1)
+    intact, changed = grad_cam(net, images, targets), copy.deepcopy(net)
+    expected = {}
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        for name, module in (("1.2", changed[1][2]), ("0.2", changed[0][2]), ("0.0", changed[0][0])):
+            module.reset_parameters()
+            after = grad_cam(changed, images, targets)
+            pairs = [
+                spearmanr(a.flatten(), b.flatten()).statistic if b.any() and a.any() else 0.0
+                for a, b in zip(intact, after, strict=True)
+            ]
+            expected[name] = sum(pairs) / len(pairs)
+    alike = randomisation_check(net, images, seed=3)
+    assert list(alike) == ["1.2", "0.2", "0.0"]
+    assert alike == pytest.approx(expected, abs=1e-6)
+
+
+def test_leaves_model_and_random_state_alone(net, images):
+    net.train()
+    weights, state = copy.deepcopy(net.state_dict()), torch.get_rng_state()
+    randomisation_check(net, images)
+    assert all(torch.equal(a, b) for a, b in zip(weights.values(), net.state_dict().values(), strict=True))
+    assert torch.equal(state, torch.get_rng_state())
+    assert net[1][2].training

@@ -1,0 +1,115 @@
+"""The callback looks when an epoch was trained, at the same images, and changes nothing of the run."""
+
+import random
+
+import matplotlib.image
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from callbacks import GradCAMCallback, grad_cam
+from learners import image_learner
+from tests.callbacks.gradcam.conftest import plain_learner
+
+
+def fitted(epochs: int, cbs=()) -> tuple:
+    random.seed(0)  # fastai's loader shuffles with it
+    learn = plain_learner()
+    learn.logger = lambda row: None
+    learn.fit_one_cycle(epochs, 1e-2, cbs=list(cbs))
+    return learn, learn.recorder.values
+
+
+def epochs_of(callback: GradCAMCallback) -> list[int]:
+    return [look[0].epoch for look in callback.looks]
+
+
+def test_looks_every_few_epochs_and_at_the_last():
+    callback = GradCAMCallback(every=2, count=3)
+    learn, _ = fitted(3, [callback])
+    assert epochs_of(callback) == [1, 2]
+    for look in callback.looks:
+        assert len(look) == 3
+        for first, now in zip(callback.looks[0], look, strict=True):
+            assert np.array_equal(first.image, now.image)
+    last = callback.looks[-1][0]
+    pixels = torch.from_numpy(last.image).permute(2, 0, 1)  # 1×16×16
+    label = next(int(y) for x, y in learn.dls.valid_ds if torch.allclose(x.as_subclass(Tensor), pixels, atol=1e-5))
+    assert last.true == f"digit {label}"
+    batch = (pixels[None] - 0.3) / 0.4
+    expected = grad_cam(learn.model, batch, [label])[0]
+    torch.testing.assert_close(torch.from_numpy(last.cam), expected, atol=1e-4, rtol=1e-3)
+    probabilities = learn.model.eval()(batch).softmax(1)[0]
+    assert last.predicted == f"digit {probabilities.argmax()}"
+    assert last.probability == pytest.approx(probabilities.max().item(), abs=1e-5)
+
+
+def test_a_run_is_the_same_with_and_without_it():
+    """Not a weight, a random number or a figure differs."""
+    (plain, figures), state = fitted(2), (random.getstate(), torch.get_rng_state())
+    (watched, same), after = fitted(2, [GradCAMCallback(count=3)]), (random.getstate(), torch.get_rng_state())
+    assert figures == same
+    for a, b in zip(plain.model.state_dict().values(), watched.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    assert state[0] == after[0]
+    assert torch.equal(state[1], after[1])
+
+
+def test_skips_itself_in_validation_and_prediction():
+    callback = GradCAMCallback(count=2)
+    learn = image_learner("digits", limit=20, device="cpu")
+    learn.add_cb(callback)
+    learn.validate()
+    learn.get_preds()
+    learn.tta(n=1)
+    assert callback.looks == []
+    learn.fit(1)
+    learn.validate()
+    assert epochs_of(callback) == [0]
+
+
+def test_skips_itself_in_the_search_for_a_rate(tmp_path):
+    callback = GradCAMCallback(count=2)
+    learn = plain_learner(path=tmp_path)
+    learn.add_cb(callback)
+    learn.logger = lambda row: None
+    learn.lr_find(num_it=25, show_plot=False)  # two and a half epochs
+    assert callback.looks == []
+
+
+def test_figure_titles_are_the_predictions(tmp_path):
+    callback = GradCAMCallback(count=2, out=tmp_path / "run")
+    fitted(2, [callback])
+    titles = [axes.get_title() for axes in callback.plot().axes if axes.get_title()]
+    expected = []
+    for first, second in zip(*callback.looks, strict=True):
+        expected.append(f"true {first.true}")
+        for look in (first, second):
+            expected.append(f"epoch {look.epoch}: predicted\n{look.predicted}, {look.probability:.0%}")
+    assert titles == expected
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["grad_cam.png"]
+    assert matplotlib.image.imread(tmp_path / "run" / "grad_cam.png").shape[0] > 300
+
+
+def test_many_epochs_are_thinned_with_both_ends_kept():
+    callback = GradCAMCallback(count=1)
+    fitted(1, [callback])
+    look = callback.looks[0][0]
+    callback.looks = [[type(look)(**{**vars(look), "epoch": epoch})] for epoch in range(24)]
+    titles = [axes.get_title() for axes in callback.plot().axes if axes.get_title()]
+    assert len(titles) == 8
+    assert titles[1].startswith("epoch 0:")
+    assert titles[-1].startswith("epoch 23:")
+
+
+def test_writes_into_the_run_directory_of_this_projects_learner(tmp_path):
+    learn = image_learner("digits", limit=20, epochs=1, device="cpu", out=tmp_path / "run")
+    learn.add_cb(GradCAMCallback(count=2))
+    learn.fit_recipe()
+    assert (tmp_path / "run" / "grad_cam.png").exists()
+
+
+def test_a_wrong_layer_names_the_choices():
+    with pytest.raises(ValueError, match="'nothing': no such module"):
+        fitted(1, [GradCAMCallback(layer="nothing")])

@@ -1,0 +1,148 @@
+"""The interpretation says of each image what inference said, over the right image, and keeps no pixels."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from callbacks import GradCAMInterpretation, grad_cam
+from callbacks.gradcam.layers import CamError
+from tests.callbacks.gradcam.conftest import plain_learner
+
+
+@pytest.fixture(scope="module")
+def interp(trained) -> GradCAMInterpretation:
+    return GradCAMInterpretation.from_learner(trained)
+
+
+def one_by_one(learn) -> tuple[Tensor, list[int], Tensor]:
+    """Probabilities, labels and losses of the validation images, each alone through the bare model."""
+    net, logits = learn.model.eval(), []
+    with torch.no_grad():
+        for image, _ in learn.dls.valid_ds:
+            logits.append(net((image.as_subclass(Tensor)[None] - 0.3) / 0.4)[0])
+    labels = [int(label) for _, label in learn.dls.valid_ds]
+    logits = torch.stack(logits)
+    return logits.softmax(1), labels, nn.functional.cross_entropy(logits, torch.tensor(labels), reduction="none")
+
+
+def titled(figure) -> list:
+    """The axes that hold an image."""
+    return [axes for axes in figure.axes if axes.get_title()]
+
+
+def test_top_losses_titles_images_and_maps_are_those_of_the_images(trained, interp):
+    probabilities, labels, losses = one_by_one(trained)
+    axes = titled(interp.plot_top_losses(5))
+    assert len(axes) == 10
+    for rank, i in enumerate(losses.argsort(descending=True)[:5].tolist()):
+        image_axes, heat_axes = axes[2 * rank], axes[2 * rank + 1]
+        guess = int(probabilities[i].argmax())
+        assert image_axes.get_title() == f"true digit {labels[i]}\npredicted digit {guess}"
+        title = f"for digit {guess}: {probabilities[i, guess]:.0%}\nloss {losses[i]:.2f}"
+        assert heat_axes.get_title().removesuffix(", uninformative") == title
+
+        pixels = trained.dls.valid_ds[i][0].as_subclass(Tensor)
+        np.testing.assert_allclose(image_axes.images[0].get_array()[..., 0], pixels[0], atol=1e-6)
+        cam = grad_cam(trained.model, (pixels[None] - 0.3) / 0.4, [guess])[0]
+        np.testing.assert_allclose(heat_axes.images[1].get_array(), cam, rtol=1e-4, atol=1e-4)
+
+
+def test_maps_are_marked_uninformative_as_measured(interp):
+    idxs = interp.wrong()[:6]
+    explained = interp.explain(idxs)
+    marks = ["uninformative" not in panel.title for panel in interp.heat_panels(explained)]
+    assert marks == explained.faith.informative.tolist()
+    assert 0 < explained.faith.summary()["maps"] == 6
+
+
+def test_one_scale_of_evidence_in_a_figure(interp):
+    axes = titled(interp.plot_correct(4))
+    limits = {a.images[1].get_clim() for a in axes if len(a.images) == 2}
+    largest = max(float(a.images[1].get_array().max()) for a in axes if len(a.images) == 2)
+    assert len(limits) == 1
+    low, high = limits.pop()
+    assert low == 0
+    assert high == pytest.approx(max(largest, 1.0))
+
+
+def test_images_of_several_batches_and_of_a_batch_of_one(trained, interp):
+    last = len(trained.dls.valid_ds) - 1
+    assert last % trained.dls.valid.bs == 0  # alone in its batch
+    start = int((interp.targs != interp.targs[last]).nonzero()[0])
+    idxs = [*range(start, start + trained.dls.valid.bs), last]
+    explained = interp.explain(idxs, interp.targs[idxs])
+    for n in (0, len(idxs) - 1):
+        pixels = trained.dls.valid_ds[idxs[n]][0].as_subclass(Tensor)
+        np.testing.assert_allclose(explained.images[n][..., 0], pixels[0], atol=1e-6)
+        cam = grad_cam(trained.model, (pixels[None] - 0.3) / 0.4, interp.targs[idxs[n : n + 1]])[0]
+        assert cam.max() > 0
+        np.testing.assert_allclose(explained.cams[n], cam, rtol=1e-4, atol=1e-4)
+
+
+def test_inference_runs_once_and_pixels_are_not_kept(trained, monkeypatch):
+    calls = []
+    original = trained.get_preds
+    monkeypatch.setattr(trained, "get_preds", lambda *a, **k: calls.append(1) or original(*a, **k))
+    interp = GradCAMInterpretation.from_learner(trained)
+    interp.plot_top_losses(2)
+    interp.plot_correct(2)
+    interp.confusion_matrix()
+    interp.most_confused()
+    interp.print_classification_report()
+    assert len(calls) == 1
+    kept = sum(value.numel() for value in vars(interp).values() if isinstance(value, Tensor))
+    assert kept == 257 * (10 + 3)  # probabilities; label, prediction and loss
+
+
+def test_wrong_correct_and_confused_part_the_images(trained, interp):
+    probabilities, labels, losses = one_by_one(trained)
+    guesses = probabilities.argmax(1).tolist()
+    wrong = sorted((i for i in range(257) if guesses[i] != labels[i]), key=lambda i: -losses[i])
+    assert interp.wrong() == wrong
+    assert sorted(interp.correct() + wrong) == list(range(257))
+    true, guess, count = interp.most_confused()[0]
+    found = interp.confused((true, guess))
+    assert len(found) == count
+    assert all(f"digit {labels[i]}" == true and f"digit {guesses[i]}" == guess for i in found)
+    assert len(titled(interp.plot_confused((true, guess), 2))) == 2 * min(2, count)
+    with pytest.raises(CamError, match="'cat': choose from digit 0"):
+        interp.plot_confused(("cat", "digit 1"))
+
+
+def test_confusion_matrix_is_fastai_s(trained, interp):
+    from fastai.interpret import ClassificationInterpretation
+
+    theirs = ClassificationInterpretation.from_learner(trained).confusion_matrix()
+    np.testing.assert_array_equal(interp.confusion_matrix(), theirs)
+
+
+def test_why_wrong_compares_the_two_classes(interp):
+    axes = titled(interp.plot_why_wrong(3))
+    i = interp.wrong()[1]
+    image, predicted, true, difference = axes[4:8]
+    assert image.get_title() == f"true digit {interp.targs[i]}\npredicted digit {interp.decoded[i]}"
+    assert predicted.get_title().startswith(f"for digit {interp.decoded[i]}: ")
+    assert true.get_title().startswith(f"for digit {interp.targs[i]}: {interp.preds[i, interp.targs[i]]:.0%}")
+    maps = [axes.images[1].get_array() for axes in (predicted, true, difference)]
+    np.testing.assert_allclose(maps[2], maps[0] - maps[1], atol=1e-6)
+
+
+def test_a_figure_of_no_images_has_its_heading(interp):
+    figure = interp.plot_why_wrong(0)
+    assert figure.get_suptitle().startswith("Why wrong")
+
+
+def test_a_loss_without_activation_gives_probabilities():
+    def bare_loss(pred, target, reduction="mean"):
+        return nn.functional.cross_entropy(pred.as_subclass(Tensor), target.as_subclass(Tensor), reduction=reduction)
+
+    learn = plain_learner(loss_func=bare_loss)
+    preds = GradCAMInterpretation.from_learner(learn).preds
+    torch.testing.assert_close(preds.sum(1), torch.ones(257))
+
+
+def test_a_wrong_layer_is_told_before_inference(trained, monkeypatch):
+    monkeypatch.setattr(trained, "get_preds", None)
+    with pytest.raises(CamError, match="no such module"):
+        GradCAMInterpretation.from_learner(trained, layer="layer9")
