@@ -1,0 +1,127 @@
+"""The README's figures, from the JSON that the benchmarks left. A test fails when the two differ.
+
+python -m benchmarks.readme_table      # writes them between the two marks in README.md
+"""
+
+import json
+from pathlib import Path
+
+from benchmarks.report import RESULTS
+from callbacks.files import replacing
+
+README = Path(__file__).parent.parent / "README.md"
+START, END = "<!-- results: written by `python -m benchmarks.readme_table` -->", "<!-- end of results -->"
+
+
+def render(results: Path = RESULTS) -> str:
+    """Markdown: the headline, measured or not, the comparison at small scale, and what else was measured."""
+    parts = [_headline(results / "headline.json"), _small_scale(results / "small_scale.json"), _others(results)]
+    return "\n\n".join(filter(None, parts))
+
+
+def _others(results: Path) -> str:
+    """A line for each benchmark that has left its JSON."""
+    lines = [
+        f"| {text(json.loads(path.read_text()))} | `{name}` |"
+        for name, text in OTHERS.items()
+        if (path := results / f"{name}.json").exists()
+    ]
+    return (
+        "\n".join(["| measured on two cores without a GPU | `python -m benchmarks.…` |", "|---|---|", *lines])
+        if lines
+        else ""
+    )
+
+
+def _loading(report: dict) -> str:
+    rows = report["contenders"]
+    ratios = ", ".join(f"{rows[name]['ours_is_by_clock']:.3g}× {name}" for name in rows if rows[name]["wanted"])
+    return f"loading in one process: {rows['this project']['clock']:,.0f} images/s, {ratios}"
+
+
+def _photos(report: dict) -> str:
+    return f"an epoch of {report['photos']:,} photographs of 640×480: peak {report['peak_bytes'] / 1e9:.2f} GB"
+
+
+def _step(report: dict) -> str:
+    ratios = [f"{ratio:.2f} of a {name}" for name, ratio in report["ratios"].items() if name != "Learner"]
+    return f"a training step through the `Learner`: {', '.join(ratios)}"
+
+
+def _finder(report: dict) -> str:
+    rows = ", ".join(f"{name} {row['spread']:.2f}" for name, row in report["summary"].items())
+    return f"a suggested rate over {report['settings']['seeds']} seeds, 90th over 10th percentile: {rows}"
+
+
+def _maps(report: dict) -> str:
+    rows = [f"{name} {cost:.2f}" for name, cost in report["forward_passes"].items() if name != "forward pass"]
+    return f"heatmaps, in forward passes: {', '.join(rows)}"
+
+
+def _checkpoint(report: dict) -> str:
+    return f"checkpoints take {report['shares']['blocked']:.2%} of the time of an epoch of CIFAR-10's size"
+
+
+OTHERS = {
+    "data_loading": _loading,
+    "photo_memory": _photos,
+    "train_step": _step,
+    "lr_finder_cifar10": _finder,
+    "lr_finder_digits": _finder,
+    "gradcam": _maps,
+    "checkpoint": _checkpoint,
+}
+
+
+def _headline(path: Path) -> str:
+    goal = "24 epochs of CIFAR-10 at full size (50,000 images, 32 pixels, ten seeds)"
+    if not path.exists():
+        return f"{goal}: **not measured**, for want of a GPU. `python -m benchmarks.headline` measures it on one."
+    report = json.loads(path.read_text())
+    return f"{goal}, on {report['machine']['gpu'] or report['machine']['cpu']}:\n\n{_table(report)}"
+
+
+def _small_scale(path: Path) -> str:
+    goal = "At small scale (5,000 training and 5,000 test images, 16 pixels, 12 epochs)"
+    if not path.exists():
+        return f"{goal}: **not measured**. `python -m benchmarks.small_scale` measures it on a CPU."
+    report = json.loads(path.read_text())
+    missing = report["planned"] - len(report["runs"])
+    note = f"\n\n{missing} of {report['planned']} runs are still to come." if missing else ""
+    return f"{goal}, on {report['machine']['cpu']}:\n\n{_table(report)}{note}"
+
+
+def _table(report: dict) -> str:
+    """A line a recipe: mean and deviation over its seeds, in percent."""
+    figures = {"accuracy": "accuracy", "accuracy_tta": "with six views"}
+    shown = [f for f in figures if all(f in group for group in report["summary"].values())]
+    lines = ["| recipe | seeds | " + " | ".join(figures[f] for f in shown) + " |", "|---|---|" + "---|" * len(shown)]
+    for recipe, group in report["summary"].items():
+        lines.append(f"| {recipe} | {group['runs']} | " + " | ".join(_percent(group[f]) for f in shown) + " |")
+    return "\n".join(lines)
+
+
+def _percent(spread: dict) -> str:
+    deviation = "" if spread["deviation"] is None else f" ± {100 * spread['deviation']:.2f}"
+    return f"{100 * spread['mean']:.2f}%{deviation}"
+
+
+def replaced(readme: str, table: str) -> str:
+    """`readme` with `table` between the marks.
+
+    Raises:
+        ValueError: the marks are not there, each once.
+    """
+    if readme.count(START) != 1 or readme.count(END) != 1:
+        raise ValueError(f"{README.name} must hold {START} and {END}, each once")
+    before, rest = readme.split(START)
+    return f"{before}{START}\n\n{table}\n\n{END}{rest.split(END)[1]}"
+
+
+def main() -> None:
+    with replacing(README) as draft:
+        draft.write_text(replaced(README.read_text(encoding="utf-8"), render()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
