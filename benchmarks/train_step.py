@@ -1,7 +1,7 @@
 """Claim: a training step through the `Learner` costs no more than a hand-written loop.
 
 At least 0.97 of the images/s of a channels-last PyTorch loop, and at least 1.1 of one in default layout, on a CPU:
-the same ResNet18, loss and optimizer on the same batches in memory, the three taking turns in one process.
+the same ResNet18, loss, optimizer and precision on the same batches in memory, all taking turns in one process.
 
     python -m benchmarks.train_step [--bs 64] [--steps 3] [--rounds 7]
 """
@@ -20,8 +20,10 @@ from torch import Tensor, nn
 
 from benchmarks.report import write_report
 from learners import ResNet18, image_learner
+from learners.device import precision
 
 Batches = list[tuple[Tensor, Tensor]]
+LAYOUTS = {"channels-last": torch.channels_last, "default layout": torch.contiguous_format}
 
 
 class TrainTimer(Callback):
@@ -50,7 +52,7 @@ def learner_loop(batches: Batches) -> Callable[[], float]:
     return run
 
 
-def plain_loop(batches: Batches, memory_format: torch.memory_format) -> Callable[[], float]:
+def plain_loop(batches: Batches, memory_format: torch.memory_format, bf16: bool) -> Callable[[], float]:
     """Seconds of what one would write by hand."""
     model = ResNet18().to(memory_format=memory_format).train()
     loss_func = nn.CrossEntropyLoss(label_smoothing=0.1)
@@ -60,7 +62,9 @@ def plain_loop(batches: Batches, memory_format: torch.memory_format) -> Callable
     def run() -> float:
         started = perf_counter()
         for x, y in batches:
-            loss_func(model(x), y).backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                loss = loss_func(model(x), y)
+            loss.backward()
             opt.step()
             opt.zero_grad()
         return perf_counter() - started
@@ -72,17 +76,17 @@ def compare(bs: int, steps: int, rounds: int) -> dict[str, list[float]]:
     """Images/s of each contender in each round; the order turns, so that a drift of the machine hits all alike."""
     batches = [(torch.rand(bs, 3, 32, 32), torch.randint(0, 10, (bs,))) for _ in range(steps)]
     fast = [(x.contiguous(memory_format=torch.channels_last), y) for x, y in batches]
-    contenders = {
-        "Learner": learner_loop(fast),
-        "plain loop, channels-last": plain_loop(batches, torch.channels_last),
-        "plain loop, default layout": plain_loop(batches, torch.contiguous_format),
-    }
+    ours = precision(torch.device("cpu"))
+    contenders = {f"Learner, {ours}": learner_loop(fast)}
+    for bf16 in sorted({ours == "bf16", False}, reverse=True):
+        for name, layout in LAYOUTS.items():
+            contenders[f"plain loop, {name}, {'bf16' if bf16 else 'fp32'}"] = plain_loop(batches, layout, bf16)
     for run in contenders.values():
         run()  # warm up
     speeds = {name: [] for name in contenders}
     for turn in range(rounds):
-        names = list(contenders)
-        for name in names[turn % 3 :] + names[: turn % 3]:
+        names, first = list(contenders), turn % len(contenders)
+        for name in names[first:] + names[:first]:
             speeds[name].append(bs * steps / contenders[name]())
     return speeds
 
@@ -95,7 +99,8 @@ def main() -> None:
     speeds = compare(options.bs, options.steps, options.rounds)
 
     table = Table("contender", "images/s (median)", "Learner / contender (median of rounds)")
-    ratios = {n: median(a / b for a, b in zip(speeds["Learner"], s, strict=True)) for n, s in speeds.items()}
+    ours = next(iter(speeds.values()))
+    ratios = {n: median(a / b for a, b in zip(ours, s, strict=True)) for n, s in speeds.items()}
     for name, speed in speeds.items():
         table.add_row(name, f"{median(speed):.1f}", f"{ratios[name]:.3f}")
     Console().print(table)

@@ -1,6 +1,7 @@
 """Which device a run uses, and what it is fast at."""
 
 from functools import cache
+from typing import Literal
 
 import torch
 
@@ -22,8 +23,17 @@ def pick_device(name: str) -> torch.device:
 
 
 @cache
-def fast_bf16(device: torch.device) -> bool:
-    """Whether bf16 is native and quicker there: Ampere and later GPUs, CPUs with matrix tiles."""
+def precision(device: torch.device) -> Literal["bf16", "fp32"]:
+    """bf16 where it is native and quicker: Ampere and later GPUs, CPUs with bf16 products or matrix tiles."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    else:
+        native = False
+    return "bf16" if native else "fp32"
+
+
+def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
+    """The context in which a forward pass runs there."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted and precision(device) == "bf16")

@@ -24,7 +24,7 @@ from callbacks.history import History
 from callbacks.lr_find.finder import LRFound, find_lr
 from callbacks.schedule import ScheduleRecord, planned_rates
 from callbacks.wait import LoaderWait
-from learners.device import fast_bf16
+from learners.device import autocast
 from learners.memory import naming_memory
 from learners.optimizer import group_rates
 from learners.recipe import Recipe
@@ -173,5 +173,4 @@ class ImageLearner(Learner):
             super()._do_grad_opt()
 
     def _autocast(self, wanted: bool) -> torch.autocast:
-        device = next(self.model.parameters()).device
-        return torch.autocast(device.type, torch.bfloat16, enabled=wanted and fast_bf16(device))
+        return autocast(next(self.model.parameters()).device, wanted)

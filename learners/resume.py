@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from data import DataError, image_dls, open_source
-from learners.device import pick_device
+from learners.device import pick_device, precision
 from learners.factory import assemble, initial_model
 from learners.learner import ImageLearner
 from learners.provenance import versions
@@ -39,7 +41,7 @@ def resume_learner(run: str | Path, **settings: Any) -> ImageLearner:
             f"{recipe.data}: its files changed since {run} began ({facts['train_images']} + {facts['valid_images']} "
             f"images then, {len(source.train)} + {len(source.valid)} now); put them back, or begin a new run"
         )
-    _tell_differences(run, facts, str(device))
+    _tell_differences(run, facts, device)
     dls = image_dls(source, recipe).to(device)
     return assemble(dls, initial_model(dls), out=run, new=False)
 
@@ -73,9 +75,10 @@ def stored_recipe(run: Path, **settings: Any) -> Recipe:
     return replace(stored, **{name: getattr(wanted, name) for name in FREE})
 
 
-def _tell_differences(run: Path, facts: dict, device: str) -> None:
-    """Exactness is promised for the same device and versions."""
-    then, now = {**facts["versions"], "device": facts["device"]}, {**versions(), "device": device}
+def _tell_differences(run: Path, facts: dict, device: torch.device) -> None:
+    """Exactness is promised for the same device, precision and versions."""
+    now = {**versions(), "device": str(device), "precision": precision(device)}
+    then = {**facts["versions"], **{name: facts[name] for name in ("device", "precision") if name in facts}}
     changed = [f"{name} {now[name]} instead of {then[name]}" for name in now if now[name] != then.get(name, now[name])]
     if changed:
         log.warning("%s goes on with %s: its last digits may differ", run, ", ".join(changed))

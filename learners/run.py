@@ -17,6 +17,7 @@ from callbacks.checkpoint.state import FORMAT
 from callbacks.curves import plot_curves
 from callbacks.errors import TrainingError
 from callbacks.files import replacing, write_csv, write_json
+from learners.device import precision
 from learners.provenance import commit, versions
 from learners.recipe import Recipe
 
@@ -96,6 +97,7 @@ def write_recipe(learn, out: Path) -> None:
     description = {
         **learn.recipe.to_dict(),
         "device": str(learn.dls.device),
+        "precision": precision(learn.dls.device),
         "train_images": len(source.train),
         "valid_images": len(source.valid),
         "classes": list(learn.dls.vocab),

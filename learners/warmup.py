@@ -4,7 +4,7 @@ from time import perf_counter
 
 import torch
 
-from learners.device import fast_bf16
+from learners.device import autocast
 
 STEPS = 3  # of training, and as many of validation
 
@@ -40,10 +40,7 @@ def _blank_step(learn, n: int, training: bool) -> None:
     x = torch.zeros(n, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.zeros(n, dtype=torch.long, device=device)
     learn.model.train(training)
-    with (
-        torch.set_grad_enabled(training),
-        torch.autocast(device.type, torch.bfloat16, enabled=fast_bf16(device)),
-    ):
+    with torch.set_grad_enabled(training), autocast(device):
         loss = learn.loss_func(learn.model(x), y)
     if training:
         loss.backward()

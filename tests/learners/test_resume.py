@@ -6,6 +6,7 @@ import random
 import signal
 
 import pytest
+import torch
 from fastai.callback.core import Callback
 from small_runs import ALL_STEPS, SMALL, STEPS, Kill, begin, go_on, in_process, outcome, seeded
 
@@ -13,6 +14,7 @@ from callbacks.errors import TrainingError
 from data import DataError
 from data.digits import digits_folder
 from learners import image_learner, resume_learner
+from learners.device import precision
 from learners.recipe import RecipeError
 from learners.resume import stored_recipe
 
@@ -185,6 +187,18 @@ def test_a_recipe_that_was_edited_is_refused(tmp_path):
     (out / "recipe.json").write_text(text.replace('"momentum": 0.9', '"momentum": 0.8'))
     with pytest.raises(ValueError, match=r"checkpoint\.pt: its run had another momentum"):
         go_on(out)
+
+
+def test_other_arithmetic_than_the_run_began_with_is_told(tmp_path, caplog):
+    out = tmp_path / "run"
+    with pytest.raises(TrainingError, match="stopped by the test"):
+        begin(out, Stop())
+    ours = precision(torch.device("cpu"))
+    theirs = "fp32" if ours == "bf16" else "bf16"
+    text = (out / "recipe.json").read_text()
+    (out / "recipe.json").write_text(text.replace(f'"precision": "{ours}"', f'"precision": "{theirs}"'))
+    go_on(out)
+    assert f"goes on with precision {ours} instead of {theirs}: its last digits may differ" in caplog.text
 
 
 def test_data_that_changed_since_are_refused(tmp_path):
