@@ -35,7 +35,7 @@ def _at_once(step: BatchTransform, images: np.ndarray, keys: Keys) -> np.ndarray
 
 def _one_by_one(step: A.BasicTransform | A.BaseCompose, images: np.ndarray, keys: Keys) -> np.ndarray:
     results = []
-    for image, key in zip(images, keys.hashes().tolist(), strict=True):
+    for image, key in zip(images, keys.hashes.tolist(), strict=True):
         step.set_random_state(np.random.Generator(np.random.Philox(key=key)), random.Random(key))
         results.append(step(image=image)["image"])
     kinds = {(type(r), getattr(r, "dtype", None), getattr(r, "shape", None)) for r in results}

@@ -6,6 +6,7 @@ finaliser of SplitMix64, Steele et al. 2014 (https://doi.org/10.1145/2660193.266
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -48,13 +49,14 @@ class Keys:
         """Keys whose draws are independent of this one's and of those with any other salt."""
         return Keys(_absorb(self.samples, salt), self.epoch)
 
+    @cached_property
     def hashes(self) -> np.ndarray:
         """N, uint64, new in every epoch."""
         return _absorb(self.samples, self.epoch)
 
     def uniform(self, number: int) -> np.ndarray:
         """The draw with this number for every sample: N, float64 in [0, 1)."""
-        return _unit(_absorb(self.hashes(), number))
+        return _unit(_absorb(self.hashes, number))
 
     def integers(self, number: int, stop: int) -> np.ndarray:
         """The draw with this number for every sample: N, int64 in [0, stop)."""
@@ -62,7 +64,7 @@ class Keys:
 
     def order(self) -> np.ndarray:
         """N, int64: a random permutation of the positions."""
-        return np.argsort(self.salted(ORDER).hashes())
+        return np.argsort(self.salted(ORDER).hashes)
 
     def coins(self) -> np.ndarray:
         """N, bool, the same in every epoch."""

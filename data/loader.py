@@ -1,6 +1,7 @@
 """A fastai `DataLoader` that reads, augments and moves whole batches."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import albumentations as A
@@ -110,7 +111,8 @@ class BatchDL(TfmdDL):
 
     def sample(self) -> Iterator[int]:
         """The share of this process: whole batches, in turn."""
-        return (s for i, s in enumerate(self._idxs) if i // self.bs % self.num_workers == self.offs)
+        firsts = range(self.offs * self.bs, len(self._idxs), self.num_workers * self.bs)
+        return chain.from_iterable(self._idxs[i : i + self.bs] for i in firsts)
 
     def get_idxs(self) -> list[int]:
         return super().get_idxs()[self._first * self.bs :]

@@ -23,11 +23,12 @@ class NormalizeBytes(Transform):
             # Targets. Left to fasttransform's dispatch, they end in an error that it drops in a cycle of
             # references, which keeps every batch alive until garbage is collected.
             return x
-        pixels = x.permute(0, 2, 3, 1)  # N×H×W×C
-        scale, shift = 1 / (255 * self.std), -self.mean / self.std
+        pixels = x.as_subclass(Tensor).permute(0, 2, 3, 1)  # N×H×W×C
+        width = pixels.shape[2]
+        scale, shift = (1 / (255 * self.std)).repeat(width), (-self.mean / self.std).repeat(width)
         rows = pixels.flatten(2).float()  # N×H×WC: a CPU is slow to broadcast over three channels
-        rows = rows.mul_(scale.repeat(pixels.shape[2])).add_(shift.repeat(pixels.shape[2]))
-        return rows.view(pixels.shape).permute(0, 3, 1, 2)  # N×C×H×W, channels-last
+        torch.addcmul(shift, rows, scale, out=rows)
+        return rows.view(pixels.shape).permute(0, 3, 1, 2).as_subclass(type(x))  # N×C×H×W, channels-last
 
     def decodes(self, x: TensorImage) -> TensorImage:
         return (x * self.std[:, None, None] + self.mean[:, None, None]).clamp(0, 1)
