@@ -11,7 +11,7 @@ from fastai.learner import Learner
 
 from callbacks.lr_find.twin import twin_of
 
-LOOK_EVERY = 10  # steps between looks at the losses: each look waits for the device
+LOOK_EVERY = 10  # steps between looks at losses on a device, each of which waits for it
 MEMORY = 0.9  # of the running mean that divergence is judged by
 RISE = 2.0  # the loss has diverged this many starting losses above its lowest
 
@@ -44,7 +44,7 @@ def sweep(learn: Learner, lrs: np.ndarray, images: int | None = None) -> Sweep:
             twin.opt.set_hyper("lr", float(lr))
             twin.one_batch(step - 1, tuple(x[:images] for x in batch))
             on_device.append(twin.loss.detach().float())
-            if step % LOOK_EVERY == 0 or step == len(lrs):
+            if twin.loss.is_cpu or step % LOOK_EVERY == 0 or step == len(lrs):
                 losses += torch.stack(on_device).tolist()
                 on_device.clear()
                 if _end(losses)[1]:
