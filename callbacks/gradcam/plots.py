@@ -10,10 +10,8 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
 RIGHT, WRONG, PLAIN = "#1b6e3c", "#b3261e", "#222222"
-SIDE = 1.75  # inches of one image
+SIDE, BAR = 1.75, 0.08  # inches of one image; width of a scale's bar, in images
 LEAST = 1.0  # logit at the end of the scale at the least: less is not to look like much
-
-
 GREY = 0.3  # what black becomes under a heatmap
 LONGEST = 16  # characters of a class name in a title
 
@@ -49,14 +47,15 @@ def draw(panels: Sequence[Panel], columns: int, heading: str) -> Figure:
     size = (max(columns * SIDE, 5.5) + 0.9 * len(kinds), rows * (SIDE + 0.36) + 0.6)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(heading, fontsize=11)
-    grid = figure.subplots(rows, columns, squeeze=False)
+    grid = figure.add_gridspec(rows, columns + len(kinds), width_ratios=[1] * columns + [BAR] * len(kinds))
     scales = {signed: _scale([p.heat for p in panels if p.heat is not None and p.signed == signed]) for signed in kinds}
-    for axes in grid.flat:
+    for place in range(rows * columns):
+        axes = figure.add_subplot(grid[divmod(place, columns)])
         axes.set_axis_off()
-    for axes, panel in zip(grid.flat, panels, strict=False):
-        _draw_panel(axes, panel, scales)
-    for signed in kinds:
-        _draw_bar(figure, grid, scales[signed], signed)
+        if place < len(panels):
+            _draw_panel(axes, panels[place], scales)
+    for column, signed in enumerate(kinds, columns):
+        _draw_bar(figure.add_subplot(grid[:, column]), scales[signed], signed)
     return figure
 
 
@@ -87,7 +86,8 @@ def _colours(signed: bool) -> ListedColormap:
     return ListedColormap(colours)
 
 
-def _draw_bar(figure: Figure, grid: np.ndarray, scale: float, signed: bool) -> None:
-    label = "predicted less true class (logits)" if signed else "evidence for the class (logits)"
+def _draw_bar(axes, scale: float, signed: bool) -> None:
     drawn = ScalarMappable(_norm(scale, signed), _colours(signed))
-    figure.colorbar(drawn, ax=grid, label=label, aspect=40, fraction=0.02, pad=0.01)
+    bar = axes.figure.colorbar(drawn, cax=axes)
+    bar.set_label("predicted less true (logits)" if signed else "evidence (logits)", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
