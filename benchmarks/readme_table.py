@@ -44,8 +44,8 @@ def _photos(report: dict) -> str:
 
 
 def _step(report: dict) -> str:
-    ratios = [f"{ratio:.2f} of a {name}" for name, ratio in report["ratios"].items() if name != "Learner"]
-    return f"a training step through the `Learner`: {', '.join(ratios)}"
+    (ours, _), *others = report["ratios"].items()
+    return f"a training step, {ours}: {'; '.join(f'{ratio:.2f} of a {name}' for name, ratio in others)}"
 
 
 def _finder(report: dict) -> str:
