@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+from fastai.data.transforms import ToTensor
+from fastai.torch_core import TensorCategory
 from fastai.vision.core import PILImage
 from fasttransform import Transform
 from PIL import Image, ImageOps
@@ -48,8 +50,18 @@ class FitSquare(Transform):
     def __init__(self, size: int):
         self.size = size
 
-    def encodes(self, image: PILImage) -> PILImage:
-        return fit_square(image, self.size)
+    def encodes(self, item):
+        return fit_square(item, self.size) if isinstance(item, PILImage) else item  # see `encodes` below
+
+
+@ToTensor
+def encodes(self, target: TensorCategory) -> TensorCategory:
+    """A target is a tensor already.
+
+    Left to fasttransform's dispatch, it ends in an error that is dropped in a cycle of references, which keeps the
+    image beside it alive until garbage is collected: hundreds of megabytes of large photographs.
+    """
+    return target
 
 
 def fit_square(image: PILImage, size: int) -> PILImage:

@@ -15,6 +15,7 @@ from .ahead import ahead
 from .batched import augment
 from .errors import DataError
 from .keys import Keys
+from .malloc import return_large_blocks
 
 
 class Store(NamedTuple):
@@ -113,6 +114,10 @@ class BatchDL(TfmdDL):
         """The share of this process: whole batches, in turn."""
         firsts = range(self.offs * self.bs, len(self._idxs), self.num_workers * self.bs)
         return chain.from_iterable(self._idxs[i : i + self.bs] for i in firsts)
+
+    def wif(self) -> None:
+        """fastai's hook at the start of a worker process."""
+        return_large_blocks()
 
     def get_idxs(self) -> list[int]:
         return super().get_idxs()[self._first * self.bs :]

@@ -169,6 +169,23 @@ def test_a_batch_is_freed_when_it_is_let_go(root):
         gc.enable()
 
 
+def test_images_read_from_files_are_freed_when_their_batch_is_made(root):
+    dl = dls_of(root, cache="none").train
+    next(dl.create_batches(iter(range(32))))
+    gc.collect()
+    gc.disable()
+    try:
+        before = images_alive()
+        next(dl.create_batches(iter(range(32))))
+        assert images_alive() == before
+    finally:
+        gc.enable()
+
+
+def images_alive() -> int:
+    return sum(isinstance(o, PILImage) for o in gc.get_objects())
+
+
 def test_sizes_at_the_edge(root):
     dls = dls_of(root, cache="memory")
     assert [len(x) for x, _ in dls.train] == [32] * 4  # 133 images: the last 5 are dropped
