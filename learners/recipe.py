@@ -13,7 +13,8 @@ log = logging.getLogger(__name__)
 
 PEAK_FRACTION = 5 / 24  # of the run: epoch 5 of 24
 REFERENCE_LR, REFERENCE_BATCH = 0.4, 512  # Goyal et al. 2017: the rate grows with the batch
-FEWEST_STEPS, SMALLEST_BATCH = 16, 16  # of an epoch; below them the default batch is not halved any further
+FEWEST_STEPS, FEWEST_STEPS_OF_A_RUN = 16, 200  # of an epoch, of all epochs: the default batch is halved until then
+SMALLEST_BATCH = 16  # images; it is halved no further
 
 
 class RecipeError(ValueError):
@@ -127,7 +128,7 @@ class Recipe:
             size: the side that suits the data, in pixels.
             mirror, crop: the mirroring and the border that suit the data.
         """
-        batch = self.batch_size or _default_batch(images)
+        batch = self.batch_size or _default_batch(images, self.epochs)
         if batch > images:
             log.warning("batch size %d is cut to the %d training images", batch, images)
             batch = images
@@ -145,8 +146,8 @@ class Recipe:
         return asdict(self)
 
 
-def _default_batch(images: int) -> int:
-    batch = REFERENCE_BATCH
-    while batch > SMALLEST_BATCH and images // batch < FEWEST_STEPS:
+def _default_batch(images: int, epochs: int) -> int:
+    batch, fewest = REFERENCE_BATCH, max(FEWEST_STEPS, FEWEST_STEPS_OF_A_RUN / epochs)
+    while batch > SMALLEST_BATCH and images // batch < fewest:
         batch //= 2
     return batch

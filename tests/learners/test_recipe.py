@@ -58,6 +58,11 @@ def test_small_sets_get_small_batches_and_the_rate_follows():
     assert recipe.lr == pytest.approx(0.05)
 
 
+def test_a_run_of_few_epochs_has_smaller_batches():
+    few, many = (Recipe(epochs=n).resolve(images=1438, size=16, mirror="none", crop=0.0625) for n in (5, 24))
+    assert (few.batch_size, many.batch_size) == (32, 64)  # 44 steps an epoch, 220 in all; 22 an epoch, 528 in all
+
+
 def test_a_batch_larger_than_the_set_is_cut_and_said_so(caplog):
     recipe = Recipe(batch_size=512).resolve(images=100, size=16, mirror="none", crop=0.125)
     assert recipe.batch_size == 100
