@@ -3,7 +3,7 @@
 For each seed one model (a narrow residual net with batch norm) on the same data: the suggestion of this finder, of
 fastai's `lr_find` (valley) and of the torch-lr-finder package (steepest gradient), each with its own defaults, then the
 validation loss after a short one-cycle run that peaks at the suggested rate (5/24 of the way, Nesterov SGD). Also:
-this finder on half of each batch, and what its bookkeeping costs beside a hand-written loop of ResNet18 steps.
+what its bookkeeping costs beside a hand-written loop of ResNet18 steps.
 
     python -m benchmarks.lr_finder [--data digits] [--limit N] [--size 8] [--seeds 10] [--epochs 6]
 """
@@ -79,10 +79,6 @@ def ours(learn: Learner) -> float | None:
     return find_lr(learn).lr
 
 
-def ours_on_half(learn: Learner) -> float | None:
-    return find_lr(learn, images=BATCH // 2).lr
-
-
 def fastai(learn: Learner) -> float:
     with learn.no_bar():
         return float(learn.lr_find(show_plot=False).valley)
@@ -112,11 +108,10 @@ def lr_finder_package(learn: Learner) -> float:
 
 FINDERS = {
     "this finder": ours,
-    "this finder, half of each batch": ours_on_half,
     "fastai lr_find, valley": fastai,
     "torch-lr-finder, steepest": lr_finder_package,
 }
-PEERS = list(FINDERS)[2:]
+PEERS = list(FINDERS)[1:]
 
 
 def final_loss(learn: Learner, lr: float, epochs: int) -> float:

@@ -31,8 +31,6 @@ from learners.recipe import Recipe
 from learners.run import CHECKPOINT, claimed, load_checkpoint, write_recipe, write_results
 from learners.warmup import warm_up
 
-CPU_IMAGES = 32  # of a batch that a step of the range test takes there
-
 
 class ImageLearner(Learner):
     """A fastai `Learner` that knows its recipe; made by `image_learner`.
@@ -110,12 +108,8 @@ class ImageLearner(Learner):
         self.recipe = replace(self.recipe, lr=found.lr)
 
     def lr_find(self, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200) -> LRFound:
-        """The range test of this project under fastai's name; see `find_lr`. Nothing is changed by it.
-
-        On a CPU each step takes 32 images at most; `benchmarks/lr_finder.py` compares that with whole batches.
-        """
-        images = CPU_IMAGES if self.dls.device.type == "cpu" else None
-        return find_lr(self, start_lr, end_lr, steps, images)
+        """The range test of this project under fastai's name; see `find_lr`. Nothing is changed by it."""
+        return find_lr(self, start_lr, end_lr, steps)
 
     def _fit_cycle(self, *cbs, write=write_csv) -> tuple[list[dict], list[dict], dict]:
         """Rows of the history and of the schedule, and the seconds that were not training."""

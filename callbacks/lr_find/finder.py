@@ -96,9 +96,7 @@ class LRFound:
             self.plot().savefig(draft, dpi=150)
 
 
-def find_lr(
-    learn: Learner, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200, images: int | None = None
-) -> LRFound:
+def find_lr(learn: Learner, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200) -> LRFound:
     """Find the peak rate of a short one-cycle run by a range test. `learn` and all random states stay as they are.
 
     Half of the steps sweep the whole range; the others repeat, with other batches, the part in which the loss moves.
@@ -107,31 +105,28 @@ def find_lr(
         learn: any fastai `Learner`.
         start_lr, end_lr: both ends of the range, reached exactly.
         steps: of training, in all; fewer are taken where the curve supports no suggestion.
-        images: at most this many of each batch, for slow devices.
 
     Raises:
         LRFindError: a range or a count that cannot be, or no training batch.
     """
-    _check(learn, start_lr, end_lr, steps, images)
+    _check(learn, start_lr, end_lr, steps)
     lrs = np.geomspace(start_lr, end_lr, -(-steps // 2))
     with preserved(learn.dls.train):
-        sweeps = [sweep(learn, lrs, images)]
+        sweeps = [sweep(learn, lrs)]
         try:
             moving = lrs[lrs >= _onset(sweeps[0])]
             for _ in range(max(1, (steps - len(lrs)) // len(moving))):
-                sweeps.append(sweep(learn, moving, images))
+                sweeps.append(sweep(learn, moving))
         except NoSuggestion:
             pass  # one sweep says as much as several: see `_read`
     return _read(tuple(sweeps))
 
 
-def _check(learn: Learner, start_lr: float, end_lr: float, steps: int, images: int | None) -> None:
+def _check(learn: Learner, start_lr: float, end_lr: float, steps: int) -> None:
     if not 0 < start_lr < end_lr < np.inf:
         raise LRFindError(f"start_lr {start_lr} and end_lr {end_lr}: must be positive, and the end above the start")
     if steps < 4:
         raise LRFindError(f"steps {steps}: must be at least 4")
-    if images is not None and images < 1:
-        raise LRFindError(f"images {images}: must be at least 1")
     if len(learn.dls.train) == 0:
         raise LRFindError("the training loader gives no batch; take a smaller batch_size or more images")
 

@@ -7,14 +7,13 @@ from numpy import ndarray
 
 from callbacks.lr_find.sweep import Sweep
 
-WIDTH = 0.3  # decades, standard deviation of the smoothing
+WIDTH = 0.4  # decades, standard deviation of the smoothing
 FEWEST = 20  # points below which no curve is read
-BASIN = 0.8  # of the fall: the basin is where the loss lies below that
-DEPTH = 1 / 3  # of the way into the basin, on the log axis: its lower end trains as well and is safer
+BASIN = 0.5  # of the fall: the basin is where more is done; its edges are steep, so noise moves them least
 BASELINE = 4  # the first 1/4 of a curve is taken for the loss before it falls
 SURE = 5.0  # standard errors that a fall must measure
 NOTABLE = 0.01  # of the starting loss: a smaller fall is of no use, however sure
-NARROW = 0.5  # decades of basin that a curve must show if it does not close by itself
+NARROW = 1.0  # decades of basin that a curve must show if it does not close by itself
 APART = 1.0  # decades between sweeps beyond which they disagree
 
 
@@ -63,9 +62,9 @@ def _error_of_fall(losses: ndarray, lrs: ndarray) -> float:
 
 
 def basin_rate(sweep: Sweep) -> float:
-    """A rate a third of the way into the basin, where the loss has done most of its fall and has not yet come back.
+    """The geometric middle of the basin: the rates at which the loss has done half of its fall and not yet come back.
 
-    The basin's lower edge is the last crossing of 80% of the fall before the lowest point, its upper edge the first
+    The basin's lower edge is the last crossing of half the fall before the lowest point, its upper edge the first
     crossing after it, or where the sweep ended.
 
     Raises:
@@ -79,7 +78,7 @@ def basin_rate(sweep: Sweep) -> float:
     high = _crossing(x, curve, after[0] - 1, brim) if len(after) else x[-1]
     if not len(after) and not sweep.stopped and high - low < NARROW:
         raise NoSuggestion(f"the loss still falls at the last rate, {sweep.lrs[-1]:.3g}; raise end_lr")
-    return float(10 ** (low + DEPTH * (high - low)))
+    return float(10 ** ((low + high) / 2))
 
 
 def _crossing(x: ndarray, curve: ndarray, i: int, level: float) -> float:

@@ -31,18 +31,15 @@ class Sweep:
     stopped: str | None = None
 
 
-def sweep(learn: Learner, lrs: np.ndarray, images: int | None = None) -> Sweep:
-    """Step a twin of `learn` once at each rate, on at most `images` of each batch.
-
-    Leaves `learn` alone, but moves its loader and the global generators.
-    """
+def sweep(learn: Learner, lrs: np.ndarray) -> Sweep:
+    """Step a twin of `learn` once at each rate; moves its loader and the global generators, and nothing else of it."""
     twin = twin_of(learn)
     _begin(twin, len(lrs))
     on_device, losses = [], []
     with closing(_endless(twin.dls.train)) as batches:
         for step, (lr, batch) in enumerate(zip(lrs, batches, strict=False), 1):
             twin.opt.set_hyper("lr", float(lr))
-            twin.one_batch(step - 1, tuple(x[:images] for x in batch))
+            twin.one_batch(step - 1, batch)
             on_device.append(twin.loss.detach().float())
             if twin.loss.is_cpu or step % LOOK_EVERY == 0 or step == len(lrs):
                 losses += torch.stack(on_device).tolist()

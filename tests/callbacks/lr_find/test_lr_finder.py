@@ -118,18 +118,6 @@ def test_its_steps_are_those_of_a_fit(cbs):
     assert swept.tolist() == seen.seen
 
 
-def test_fewer_images_a_step_are_the_first_of_each_batch():
-    sizes = []
-
-    class Sizes(nn.Module):
-        def forward(self, x):
-            sizes.append(len(x))
-            return x
-
-    find_lr(small_learner(lambda: nn.Sequential(Sizes(), *small_net())), steps=60, images=5)
-    assert set(sizes) == {5}
-
-
 def test_nan_after_step_30():
     found = find_lr(small_learner(lambda: nn.Sequential(*small_net(), NaNAfter(30))))
     assert sound(found)
@@ -181,7 +169,6 @@ def test_batches_of_one():
         ("start_lr", {"start_lr": 0.0}),
         ("end_lr", {"start_lr": 1.0, "end_lr": 0.1}),
         ("steps 3", {"steps": 3}),
-        ("images 0", {"images": 0}),
     ],
 )
 def test_arguments_that_cannot_be_are_named(why, settings):
