@@ -6,6 +6,7 @@ validation loss after a short one-cycle run that peaks at the suggested rate (5/
 what its bookkeeping costs beside a hand-written loop of ResNet18 steps.
 
     python -m benchmarks.lr_finder [--data digits] [--limit N] [--size 8] [--seeds 10] [--epochs 6]
+    python -m benchmarks.lr_finder --data cifar10 --limit 5000 --size 16
 """
 
 import argparse

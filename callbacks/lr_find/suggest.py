@@ -7,11 +7,12 @@ from numpy import ndarray
 
 from callbacks.lr_find.sweep import Sweep
 
-WIDTH = 0.4  # decades, standard deviation of the smoothing
+WIDTH = 0.35  # decades, standard deviation of the smoothing
 FEWEST = 20  # points below which no curve is read
 BASIN = 0.5  # of the fall: the basin is where more is done; its edges are steep, so noise moves them least
 BASELINE = 4  # the first 1/4 of a curve is taken for the loss before it falls
 SURE = 5.0  # standard errors that a fall must measure
+LIFT = 3.0  # noises above the start: a loss that has come back counts as no more
 NOTABLE = 0.01  # of the starting loss: a smaller fall is of no use, however sure
 NARROW = 1.0  # decades of basin that a curve must show if it does not close by itself
 APART = 1.0  # decades between sweeps beyond which they disagree
@@ -43,13 +44,12 @@ def fall(losses: ndarray, lrs: ndarray) -> tuple[ndarray, float, int]:
         raise NoSuggestion(f"too few points: {len(losses)}, and {FEWEST} are needed; take more steps")
     before = len(losses) // BASELINE
     start = float(losses[:before].mean())
-    plain = smoothed(losses, lrs)
-    depth = abs(start - plain[before:].min())
-    curve = smoothed(losses, lrs, ceiling=start + depth)  # keeps a late explosion from spreading back
+    sigma = noise(losses)
+    curve = smoothed(losses, lrs, ceiling=start + LIFT * sigma)  # keeps a late explosion from spreading back
     lowest = before + int(curve[before:].argmin())
-    wanted = max(SURE * noise(losses) * _error_of_fall(losses, lrs), NOTABLE * abs(start))
+    wanted = max(SURE * sigma * _error_of_fall(losses, lrs), NOTABLE * abs(start))
     if start - curve[lowest] <= wanted:
-        how = "it rises from the start" if plain[-1] - start > wanted else f"flat at {start:.4g}"
+        how = "it rises from the start" if smoothed(losses, lrs)[-1] - start > wanted else f"flat at {start:.4g}"
         raise NoSuggestion(f"the loss does not fall at any rate tried: {how}; take more steps")
     return curve, start, lowest
 

@@ -25,10 +25,10 @@ def basin(lowest: float, depth: float = 1.0, start: float = 2.3) -> np.ndarray:
 def middle(lowest: float) -> float:
     """The geometric middle of the rates at which `basin`, smoothed, has done half of its fall.
 
-    The smoothing (0.4 decades) is done here by the convolution integral, on a far finer grid.
+    The smoothing (0.35 decades) is done here by the convolution integral, on a far finer grid.
     """
     x = np.arange(-3000, 3001) / 1000
-    curve = np.convolve(shape(x), np.exp(-0.5 * (x / 0.4) ** 2), mode="same")
+    curve = np.convolve(shape(x), np.exp(-0.5 * (x / 0.35) ** 2), mode="same")
     inside = x[curve >= 0.5 * curve.max()]
     return lowest * 10 ** ((inside[0] + inside[-1]) / 2)
 
@@ -50,7 +50,7 @@ def test_noise_moves_it_little():
 
 def test_an_explosion_after_the_basin_changes_nothing():
     losses = basin(1e-3)
-    exploding = np.where(LRS > 0.1, 1e6, losses)
+    exploding = np.where(LRS > 6e-3, 1e6, losses)  # where the basin is left
     assert basin_rate(Sweep(LRS, exploding)) == pytest.approx(basin_rate(Sweep(LRS, losses)), rel=1e-3)
 
 
