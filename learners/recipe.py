@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 PEAK_FRACTION = 5 / 24  # of the run: epoch 5 of 24
 REFERENCE_LR, REFERENCE_BATCH = 0.4, 512  # Goyal et al. 2017: the rate grows with the batch
-FEWEST_STEPS, FEWEST_STEPS_OF_A_RUN = 16, 200  # of an epoch, of all epochs: the default batch is halved until then
+FEWEST_STEPS, FEWEST_STEPS_OF_A_RUN = 32, 200  # of an epoch, of all epochs: the default batch is halved until then
 SMALLEST_BATCH = 16  # images; it is halved no further
 
 
