@@ -2,8 +2,7 @@
 
 For each seed one model (a narrow residual net with batch norm) on the same data: the suggestion of this finder, of
 fastai's `lr_find` (valley) and of the torch-lr-finder package (steepest gradient), each with its own defaults, then the
-validation loss after a short one-cycle run that peaks at the suggested rate (5/24 of the way, Nesterov SGD). Also:
-what its bookkeeping costs beside a hand-written loop of ResNet18 steps.
+validation loss after a short one-cycle run that peaks at the suggested rate (5/24 of the way, Nesterov SGD).
 
     python -m benchmarks.lr_finder [--data digits] [--limit N] [--size 8] [--seeds 10] [--epochs 6]
     python -m benchmarks.lr_finder --data cifar10 --limit 5000 --size 16
@@ -16,7 +15,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import process_time
 from typing import Any
 
 import fastai.callback.schedule  # gives `Learner` its `lr_find` and `fit_one_cycle`
@@ -34,11 +32,10 @@ from torch.nn import functional as F
 from benchmarks.report import write_report
 from callbacks.lr_find.finder import find_lr
 from data import image_dls
-from learners import Recipe, ResNet18
+from learners import Recipe
 from learners.optimizer import opt_func, splitter
 
 BATCH, WIDTH = 64, 12  # images, channels of the first layer
-ROUNDS, STEPS = 7, 30  # of the timing; finder and loop take turns
 
 
 class SmallResNet(nn.Module):
@@ -149,37 +146,6 @@ def summary(found: dict[str, list]) -> dict[str, float]:
     }
 
 
-def bookkeeping() -> float:
-    """CPU time of `find_lr` on ResNet18 over that of as many hand-written steps on as many batches, less one."""
-    recipe = Recipe.of(data="digits", size=8, batch_size=BATCH)
-    with TemporaryDirectory() as path:
-        learn = learner(recipe, path, ResNet18)
-    ratios = []
-    for _ in range(ROUNDS):
-        started = process_time()
-        sweeps = find_lr(learn, steps=2 * STEPS).sweeps
-        finder = process_time() - started
-        taken = sum(len(sweep.lrs) + bool(sweep.stopped) for sweep in sweeps)  # the step that told of the end too
-        ratios.append(finder / by_hand(learn, taken))
-    return float(np.median(ratios)) - 1
-
-
-def by_hand(learn: Learner, steps: int) -> float:
-    """CPU seconds of that many steps."""
-    model, dl = ResNet18(), learn.dls.train
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-7, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    started, done = process_time(), 0
-    while done < steps:
-        for x, y in dl:
-            learn.loss_func(model(torch.Tensor(x)), y).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            done += 1
-            if done == steps:
-                break
-    return process_time() - started
-
-
 def table(rows: dict[str, dict[str, float]]) -> Table:
     table = Table("finder", "median rate", "spread p90/p10", "mean final loss", "abstained")
     for name, row in rows.items():
@@ -205,13 +171,11 @@ def main() -> None:
 
     spread = rows["this finder"]["spread"] / min(rows[name]["spread"] for name in PEERS)
     loss = rows["this finder"]["mean_loss"] - min(rows[name]["mean_loss"] for name in PEERS)
-    cost = bookkeeping()
     print(f"spread over the better peer's: {spread:.2f} (at most 0.5)")
     print(f"mean final loss less the best peer's: {loss:+.4f} (at most 0)")
-    print(f"bookkeeping: {100 * cost:.1f}% of the steps (below 3%)")
     settings["data"] = Path(args.data).name
-    figures = {"settings": {**settings, "seeds": args.seeds, "epochs": args.epochs}, "summary": rows, "runs": found}
-    write_report(f"lr_finder_{settings['data']}", {**figures, "bookkeeping": cost})
+    settings |= {"seeds": args.seeds, "epochs": args.epochs}
+    write_report(f"lr_finder_{settings['data']}", {"settings": settings, "summary": rows, "runs": found})
 
 
 if __name__ == "__main__":

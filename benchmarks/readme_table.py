@@ -22,7 +22,7 @@ def render(results: Path = RESULTS) -> str:
 def _others(results: Path) -> str:
     """A line for each benchmark that has left its JSON."""
     lines = [
-        f"| {text(json.loads(path.read_text()))} | `{name}` |"
+        f"| {text(json.loads(path.read_text()))} | `{COMMANDS.get(name, name)}` |"
         for name, text in OTHERS.items()
         if (path := results / f"{name}.json").exists()
     ]
@@ -50,7 +50,12 @@ def _step(report: dict) -> str:
 
 def _finder(report: dict) -> str:
     rows = ", ".join(f"{name} {row['spread']:.2f}" for name, row in report["summary"].items())
-    return f"a suggested rate over {report['settings']['seeds']} seeds, 90th over 10th percentile: {rows}"
+    settings = report["settings"]
+    return f"a rate suggested for {settings['data']} by {settings['seeds']} seeds, 90th over 10th percentile: {rows}"
+
+
+def _finder_cost(report: dict) -> str:
+    return f"the range test costs {100 * report['bookkeeping']:.1f}% more than its steps"
 
 
 def _maps(report: dict) -> str:
@@ -68,8 +73,13 @@ OTHERS = {
     "train_step": _step,
     "lr_finder_cifar10": _finder,
     "lr_finder_digits": _finder,
+    "lr_finder_cost": _finder_cost,
     "gradcam": _maps,
     "checkpoint": _checkpoint,
+}
+COMMANDS = {  # where they are more than the name
+    "lr_finder_cifar10": "lr_finder --data cifar10 --limit 5000 --size 16",
+    "lr_finder_digits": "lr_finder",
 }
 
 
