@@ -49,9 +49,9 @@ def _step(report: dict) -> str:
 
 
 def _finder(report: dict) -> str:
-    rows = ", ".join(f"{name} {row['spread']:.2f}" for name, row in report["summary"].items())
-    settings = report["settings"]
-    return f"a rate suggested for {settings['data']} by {settings['seeds']} seeds, 90th over 10th percentile: {rows}"
+    rows = [f"{name} {row['spread']:.2f} and {row['mean_loss']:.4f}" for name, row in report["summary"].items()]
+    what = f"the rate for {report['settings']['data']} over {report['settings']['seeds']} seeds"
+    return f"{what}, its 90th over its 10th percentile and the loss of a run with it: {'; '.join(rows)}"
 
 
 def _finder_cost(report: dict) -> str:
@@ -78,8 +78,8 @@ OTHERS = {
     "checkpoint": _checkpoint,
 }
 COMMANDS = {  # where they are more than the name
-    "lr_finder_cifar10": "lr_finder --data cifar10 --limit 5000 --size 16",
-    "lr_finder_digits": "lr_finder",
+    "lr_finder_cifar10": "lr_finder",
+    "lr_finder_digits": "lr_finder --data digits --size 8",
 }
 
 
