@@ -32,7 +32,7 @@ class Sweep:
 
 
 def sweep(learn: Learner, lrs: np.ndarray) -> Sweep:
-    """Step a twin of `learn` once at each rate; moves its loader and the global generators, and nothing else of it."""
+    """Step a twin of `learn` once at each rate; of what is shared, its loader and the global generators move."""
     twin = twin_of(learn)
     _begin(twin, len(lrs))
     on_device, losses = [], []

@@ -155,31 +155,30 @@ def test_worker_processes_are_for_reading_files(root):
     assert kept.test_dl(kept.source.valid).fake_l.num_workers == 2
 
 
-def test_a_batch_is_freed_when_it_is_let_go(root):
-    """Not by the garbage collector, which may come hundreds of batches later."""
-    dl = dls_of(root, cache="memory").train
-    gc.disable()
-    try:
-        batch = next(dl.create_batches(iter(range(32))))
-        alive = weakref.ref(batch[0])
-        dl.after_batch(batch)
-        del batch
-        assert alive() is None
-    finally:
-        gc.enable()
-
-
-def test_images_read_from_files_are_freed_when_their_batch_is_made(root):
-    dl = dls_of(root, cache="none").train
-    next(dl.create_batches(iter(range(32))))
+@pytest.fixture
+def no_collector():
+    """The garbage collector may come hundreds of batches later."""
     gc.collect()
     gc.disable()
-    try:
-        before = images_alive()
-        next(dl.create_batches(iter(range(32))))
-        assert images_alive() == before
-    finally:
-        gc.enable()
+    yield
+    gc.enable()
+
+
+def test_a_batch_is_freed_when_it_is_let_go(root, no_collector):
+    dl = dls_of(root, cache="memory").train
+    batch = next(dl.create_batches(iter(range(32))))
+    alive = weakref.ref(batch[0])
+    dl.after_batch(batch)
+    del batch
+    assert alive() is None
+
+
+def test_images_read_from_files_are_freed_when_their_batch_is_made(root, no_collector):
+    dl = dls_of(root, cache="none").train
+    next(dl.create_batches(iter(range(32))))
+    before = images_alive()
+    next(dl.create_batches(iter(range(32))))
+    assert images_alive() == before
 
 
 def images_alive() -> int:

@@ -40,8 +40,8 @@ def test_the_accuracy_is_what_the_saved_weights_give(run):
     learn, results, out = run
     model = ResNet18()
     model.load_state_dict(load_file(out / "model.safetensors"))
-    model.eval().to(memory_format=torch.channels_last)
-    with torch.no_grad(), autocast(torch.device("cpu")):  # as the run: else near ties flip
+    model.eval().to(learn.dls.device, memory_format=torch.channels_last)
+    with torch.no_grad(), autocast(learn.dls.device):  # as the run: else near ties flip
         hits = [(model(x.as_subclass(torch.Tensor)).argmax(1) == y).tolist() for x, y in learn.dls.valid]
     hits = [hit for batch in hits for hit in batch]
     assert len(hits) == 64
