@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from fastai.callback.core import Callback
-from fastai.callback.schedule import combined_cos
+from fastai.callback.schedule import SchedCos, SchedLin, combine_scheds
 
 from callbacks.errors import TrainingError
 from callbacks.files import write_csv
@@ -13,10 +14,60 @@ from callbacks.files import write_csv
 COLUMNS = ("step", "epoch", "lr", "momentum", "planned_lr")
 
 
-def planned_rates(steps: int, lr_max: float, div: float, div_final: float, pct_start: float) -> list[float]:
-    """The one-cycle rate of every step of a run: `fit_one_cycle`'s own curve, at the position `step / steps`."""
-    curve = combined_cos(pct_start, lr_max / div, lr_max, lr_max / div_final)
-    return [float(curve(step / steps)) for step in range(steps)]
+DECAYS = {"linear": SchedLin, "cosine": SchedCos}
+
+
+class OneCycle:
+    """The rate of each parameter group at a position of the run: half a cosine up to its peak, then down.
+
+    With `decay="cosine"` it is the curve of fastai's `fit_one_cycle` (Smith 2018, https://arxiv.org/abs/1803.09820).
+
+    Args:
+        peaks: the peak rate of each group.
+        div: the rates start at the peak divided by this.
+        div_final: the rates end at the peak divided by this.
+        pct_start: the position of the peak, as a fraction of the run.
+        decay: `linear` or `cosine`, the shape of the way down.
+        starts: the position at which each group starts to train; its rate is 0 before it.
+    """
+
+    def __init__(
+        self,
+        peaks: Sequence[float],
+        *,
+        div: float,
+        div_final: float,
+        pct_start: float,
+        decay: str = "cosine",
+        starts: Sequence[float] | float = 0.0,
+    ):
+        peaks, self.starts = np.array(peaks), np.array(starts)
+        rise, fall = SchedCos(peaks / div, peaks), DECAYS[decay](peaks, peaks / div_final)
+        self.curve = combine_scheds([pct_start, 1 - pct_start], [rise, fall])
+
+    def __call__(self, position: float) -> np.ndarray:
+        """The rates at `position`, a fraction of the run in [0, 1]: one value for each group."""
+        return self.curve(position) * (position >= self.starts)
+
+    def first_group(self, steps: int) -> list[float]:
+        """The rate of the first group at each of `steps` steps."""
+        return [float(self(step / steps)[0]) for step in range(steps)]
+
+
+class CycleCurve(Callback):
+    """Makes `fit_one_cycle` follow `curve` in place of its own.
+
+    Args:
+        curve: gives the rate of each parameter group at a position of the run.
+    """
+
+    run_valid = False
+
+    def __init__(self, curve: OneCycle):
+        self.curve = curve
+
+    def before_fit(self):
+        self.param_scheduler.scheds["lr"] = self.curve
 
 
 class ScheduleRecord(Callback):

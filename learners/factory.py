@@ -16,7 +16,7 @@ from callbacks.progress import RichProgress
 from callbacks.recorder import DeviceMean, DeviceRecorder
 from data import image_dls
 from learners.device import pick_device
-from learners.init import WHITENING_IMAGES, whiten_stem, zero_init_blocks
+from learners.init import WHITENING_IMAGES, kaiming_filters, whiten_stem, zero_init_blocks
 from learners.learner import ImageLearner
 from learners.optimizer import opt_func, splitter
 from learners.recipe import Recipe
@@ -62,15 +62,21 @@ def assemble(dls: DataLoaders, model: ResNet18, **kwargs) -> ImageLearner:
     )
 
 
-def initial_model(dls: DataLoaders) -> ResNet18:
+def initial_model(dls: DataLoaders, width: int = 64) -> ResNet18:
     """Weights from the recipe's seed and, for a whitened stem, from the images.
 
     The session's own random state is left as it was.
+
+    Args:
+        dls: the loaders of `image_dls`.
+        width: channels of the stem; 64 is the published net.
     """
     recipe = dls.recipe
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)
-        model = ResNet18(len(dls.vocab))
+        model = ResNet18(len(dls.vocab), width=width)
+        if recipe.init == "kaiming":
+            kaiming_filters(model)
         if recipe.zero_init:
             zero_init_blocks(model)
         if recipe.whiten:

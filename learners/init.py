@@ -21,6 +21,16 @@ def zero_init_blocks(model: nn.Module) -> None:
             nn.init.zeros_(block.bn2.weight)
 
 
+def kaiming_filters(model: nn.Module) -> None:
+    """Draw the filters of every convolution anew, with variance 2 / fan-out.
+
+    Source: He et al. 2015, https://arxiv.org/abs/1502.01852; by fan-out as in torchvision's ResNets.
+    """
+    for conv in model.modules():
+        if isinstance(conv, nn.Conv2d):
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+
+
 @torch.no_grad()
 def whiten_stem(conv: nn.Conv2d, images: Tensor) -> None:
     """Let the first filters of `conv` be the principal components of the images' patches, and their negatives.

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from fastai.callback.core import CancelEpochException
+from fastai.callback.core import Callback, CancelEpochException
 from fastai.learner import Learner
 from fastcore.basics import noop
 from fastcore.foundation import L
@@ -22,11 +22,12 @@ from callbacks.files import write_csv
 from callbacks.finite import FiniteLoss
 from callbacks.history import History
 from callbacks.lr_find.finder import LRFound, find_lr
-from callbacks.schedule import ScheduleRecord, planned_rates
+from callbacks.schedule import CycleCurve, OneCycle, ScheduleRecord
+from callbacks.sharpness import SharpnessAware
 from callbacks.wait import LoaderWait
 from learners.device import autocast
 from learners.memory import naming_memory
-from learners.optimizer import group_rates
+from learners.optimizer import param_groups
 from learners.recipe import Recipe
 from learners.run import CHECKPOINT, claimed, load_checkpoint, write_recipe, write_results
 from learners.warmup import warm_up
@@ -113,27 +114,38 @@ class ImageLearner(Learner):
 
     def _fit_cycle(self, *cbs, write=write_csv) -> tuple[list[dict], list[dict], dict]:
         """Rows of the history and of the schedule, and the seconds that were not training."""
-        recipe, steps = self.recipe, len(self.dls.train)
-        shape = {
-            "div": recipe.div,
-            "div_final": recipe.div_final,
-            "pct_start": recipe.peak_epoch / recipe.epochs,
-        }
-        plan = planned_rates(steps * recipe.epochs, recipe.lr, **shape)
+        recipe, curve = self.recipe, self._one_cycle()
+        plan = curve.first_group(len(self.dls.train) * recipe.epochs)
         history = History(self.out and self.out / "history.csv", write)
         schedule = ScheduleRecord(plan, self.out and self.out / "schedule.csv", write)
         wait, warmup_seconds = LoaderWait(), warm_up(self)
         self.fit_one_cycle(
             recipe.epochs,
-            group_rates(recipe),
             moms=(recipe.momentum,) * 3,
-            cbs=[LoaderEpoch(), history, schedule, wait, *([WeightAverage()] if recipe.ema else []), *cbs],
+            cbs=[LoaderEpoch(), history, CycleCurve(curve), schedule, wait, *self._recipe_cbs(), *cbs],
             reset_opt=True,
-            **shape,
         )
         costs = {"loader_wait_seconds": wait.seconds, "warmup_seconds": warmup_seconds}
         self.fitted = history.rows, schedule.rows
         return *self.fitted, costs
+
+    def _one_cycle(self) -> OneCycle:
+        """The rates that the recipe plans, for each group of parameters."""
+        recipe, groups = self.recipe, param_groups(self.model, self.recipe)
+        return OneCycle(
+            [recipe.lr * group.factor for group in groups],
+            div=recipe.div,
+            div_final=recipe.div_final,
+            pct_start=recipe.peak_epoch / recipe.epochs,
+            decay=recipe.decay,
+            starts=[group.start / recipe.epochs for group in groups],
+        )
+
+    def _recipe_cbs(self) -> list[Callback]:
+        """The callbacks that settings of the recipe turn on."""
+        average = [WeightAverage()] if self.recipe.ema else []
+        sharpness = [SharpnessAware(self.recipe.sam, partial(self._autocast, True))] if self.recipe.sam else []
+        return average + sharpness
 
     def fit(self, *args, cbs=None, **kwargs):
         """fastai's `fit`, which every other way to fit ends in; a loss that is no number ends it."""

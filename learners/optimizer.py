@@ -1,5 +1,6 @@
-"""The optimizer of a recipe: SGD with Nesterov momentum, weight decay on the weights alone."""
+"""The optimizer of a recipe, and the groups of parameters that it treats differently."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -7,35 +8,75 @@ from fastai.optimizer import OptimWrapper
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from learners.muon import Muon
 from learners.recipe import Recipe
 
+FILTERS_RATE = 0.24  # Muon's rate for the filters, as a multiple of SGD's: 0.06 where SGD has 0.25
 
-def param_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Three groups: the matrices and filters, which decay; the biases of norms; what else is a vector.
 
-    Decaying a norm's scale only changes the effective rate of the layer before it (van Laarhoven 2017).
+@dataclass(frozen=True)
+class Group:
+    """Parameters with the same settings.
+
+    Attributes:
+        params: the parameters.
+        weight_decay: L2 penalty.
+        factor: their rate, as a multiple of the recipe's.
+        start: the epoch in which their training starts; their rate is 0 before it.
+        orthogonal: they are filters that `Muon` steps by an orthogonal matrix.
+    """
+
+    params: list[nn.Parameter]
+    weight_decay: float = 0.0
+    factor: float = 1.0
+    start: float = 0.0
+    orthogonal: bool = False
+
+    def to_dict(self) -> dict:
+        """The group in the form that torch's optimizers take."""
+        orthogonal = {"orthogonal": True} if self.orthogonal else {}
+        return {"params": self.params, "weight_decay": self.weight_decay, **orthogonal}
+
+
+def param_groups(model: nn.Module, recipe: Recipe) -> list[Group]:
+    """The groups of the model's trainable parameters: matrices and filters, biases of norms, and other vectors.
+
+    Matrices and filters decay. Decaying the scale of a norm would only change the effective rate of the layer before
+    it (van Laarhoven 2017). Norm biases train `bias_lr` times as fast as the rest (Jordan 2024). `freeze_stem` and
+    `optimizer="muon"` add a group each, at the end.
     """
     norm_biases = {id(m.bias) for m in model.modules() if isinstance(m, _BatchNorm)}
     params = [p for p in model.parameters() if p.requires_grad]
     vectors = [p for p in params if p.ndim <= 1]
-    return [
-        {"params": [p for p in params if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in vectors if id(p) in norm_biases], "weight_decay": 0.0},
-        {"params": [p for p in vectors if id(p) not in norm_biases], "weight_decay": 0.0},
+    matrices = [p for p in params if p.ndim > 1]
+    stem = [p for p in matrices if p.ndim == 4][:1] if recipe.freeze_stem else []
+    filters = [p for p in matrices if p.ndim == 4 and not _holds(stem, p)] if recipe.optimizer == "muon" else []
+    groups = [
+        Group([p for p in matrices if not _holds([*stem, *filters], p)], recipe.weight_decay),
+        Group([p for p in vectors if id(p) in norm_biases], factor=recipe.bias_lr),
+        Group([p for p in vectors if id(p) not in norm_biases]),
     ]
+    if stem:
+        groups.append(Group(stem, recipe.weight_decay, start=recipe.freeze_stem))
+    if filters:
+        groups.append(Group(filters, factor=FILTERS_RATE, orthogonal=True))
+    return groups
 
 
-def group_rates(recipe: Recipe) -> list[float]:
-    """The peak rate of each group: norm biases learn `bias_lr` times as fast (Jordan 2024)."""
-    return [recipe.lr, recipe.lr * recipe.bias_lr, recipe.lr]
+def _holds(params: list[nn.Parameter], wanted: nn.Parameter) -> bool:
+    return any(p is wanted for p in params)
 
 
 def splitter(recipe: Recipe):
     """fastai's `splitter` for the groups above."""
-    return partial(param_groups, weight_decay=recipe.weight_decay)
+    return partial(_split, recipe=recipe)
+
+
+def _split(model: nn.Module, recipe: Recipe) -> list[dict]:
+    return [group.to_dict() for group in param_groups(model, recipe)]
 
 
 def opt_func(recipe: Recipe):
-    """fastai's `opt_func`: torch's SGD, because fastai's own has no Nesterov momentum."""
-    sgd = partial(torch.optim.SGD, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
-    return partial(OptimWrapper, opt=sgd)
+    """fastai's `opt_func`: torch's SGD, because fastai's own has no Nesterov momentum; or `Muon`."""
+    optimizer = Muon if recipe.optimizer == "muon" else torch.optim.SGD
+    return partial(OptimWrapper, opt=partial(optimizer, momentum=recipe.momentum, nesterov=recipe.momentum > 0))

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 log = logging.getLogger(__name__)
 
 PEAK_FRACTION = 5 / 24  # of the run: epoch 5 of 24
-REFERENCE_LR, REFERENCE_BATCH = 0.4, 512  # Goyal et al. 2017: the rate grows with the batch
+REFERENCE_LR, REFERENCE_BATCH = 0.25, 256  # the default rate is proportional to the batch (Goyal et al. 2017)
 FEWEST_STEPS, FEWEST_STEPS_OF_A_RUN = 32, 200  # of an epoch, of all epochs: the default batch is halved until then
 SMALLEST_BATCH = 16  # images; it is halved no further
 
@@ -39,8 +39,8 @@ class Recipe:
     data: str = setting("cifar10", "digits, cifar10, cifar100, or a folder of images")
     epochs: int = setting(24, "passes over the training images")
     peak_epoch: float | None = setting(None, "epoch at which the rate peaks [default: 5/24 of the run]")
-    lr: float | str | None = setting(None, "peak rate, or auto to measure it [default: 0.4 per 512 images a batch]")
-    batch_size: int | None = setting(None, "images a step [default: 512, fewer for small sets]")
+    lr: float | str | None = setting(None, "peak rate, or auto to measure it [default: 0.25 per 256 images of a batch]")
+    batch_size: int | None = setting(None, "images a step [default: 256, fewer for small sets]")
     size: int | None = setting(None, "side of the square images in pixels [default: the data's own, at most 64]")
     seed: int = setting(0, "fixes weights, order and augmentation")
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where to train")
@@ -49,10 +49,11 @@ class Recipe:
     workers: int = setting(0, "processes that read images from their files; none are used when they are cached")
     cache: Literal["auto", "memory", "none"] = setting("auto", "keep decoded images; auto does up to 512 MiB")
     momentum: float = setting(0.9, "Nesterov momentum, held constant")
-    weight_decay: float = setting(5e-4, "L2 penalty on the weights, not on biases or norms")
+    weight_decay: float = setting(1e-3, "L2 penalty on the weights, not on biases or norms")
+    decay: Literal["linear", "cosine"] = setting("linear", "how the rate falls from its peak to its end")
     div: float = setting(5.0, "the rate starts at the peak divided by this")
     div_final: float = setting(1e5, "the rate ends at the peak divided by this")
-    label_smoothing: float = setting(0.1, "probability spread over all classes (Szegedy et al. 2016)")
+    label_smoothing: float = setting(0.2, "probability spread over all classes (Szegedy et al. 2016)")
     crop: float | None = setting(
         None, "reflected border to crop from, as a fraction of the side [default: what suits the data]"
     )
@@ -62,7 +63,17 @@ class Recipe:
     )
     zero_init: bool = setting(False, "every block starts as its shortcut (Goyal et al. 2017)")
     whiten: bool = setting(True, "the stem starts as whitening filters of the training images (Page 2019)")
-    bias_lr: float = setting(1.0, "rate of the norms' biases, as a multiple of the rate (Jordan 2024)")
+    init: Literal["default", "kaiming"] = setting(
+        "default", "initial filters: PyTorch's, or of variance 2 / fan-out (He et al. 2015)"
+    )
+    freeze_stem: float = setting(0.0, "epochs for which the filters of the stem stay as they are")
+    bias_lr: float = setting(8.0, "rate of the norms' biases, as a multiple of the rate (Jordan 2024)")
+    optimizer: Literal["sgd", "muon"] = setting(
+        "sgd", "sgd, or muon: orthogonal steps for the filters (Jordan 2024) and sgd for the rest"
+    )
+    sam: float = setting(
+        0.0, "last part of the run that minimises sharpness too, as a fraction (Foret et al. 2021); a step costs two"
+    )
     ema: bool = setting(True, "validate and leave an average of the weights (Polyak and Juditsky 1992)")
     compile: bool = setting(False, "compile the model with torch.compile before the run")
     cutout: float = setting(0.25, "side of the square that is blanked, as a fraction of the image (8 of 32 pixels)")
@@ -81,6 +92,8 @@ class Recipe:
         self._require("div_final", self.div_final >= 1, "must be at least 1")
         self._require("weight_decay", 0 <= self.weight_decay < math.inf, "must be a finite number from 0")
         self._require("bias_lr", 0 < self.bias_lr < math.inf, "must be a positive number")
+        self._require("freeze_stem", 0 <= self.freeze_stem <= self.epochs, f"must lie in the {self.epochs} epochs")
+        self._require("sam", 0 <= self.sam <= 1, "must be in [0, 1]")
         for name in ("momentum", "label_smoothing", "crop", "cutout"):
             self._require(name, 0 <= (getattr(self, name) or 0) < 1, "must be in [0, 1)")
         peak = self.peak_epoch

@@ -31,23 +31,25 @@ class ResNet18(nn.Module):
     Args:
         n_classes: width of the logits.
         in_channels: 3 for RGB, 1 for grey.
+        width: channels of the stem and the first stage; each later stage has twice as many as the one before.
 
     Source: He et al. 2016 (https://arxiv.org/abs/1512.03385), in the small-image form of kuangliu/pytorch-cifar.
     """
 
     cam_layer = "layer3"  # where Grad-CAM is most faithful on CIFAR-10: benchmarks/gradcam_layers.py
 
-    def __init__(self, n_classes: int = 10, in_channels: int = 3):
+    def __init__(self, n_classes: int = 10, in_channels: int = 3, width: int = 64):
         super().__init__()
-        self.conv1, self.bn1 = conv3x3(in_channels, 64), nn.BatchNorm2d(64)
-        self.layer1 = nn.Sequential(BasicBlock(64, 64, 1), BasicBlock(64, 64, 1))
-        self.layer2 = nn.Sequential(BasicBlock(64, 128, 2), BasicBlock(128, 128, 1))
-        self.layer3 = nn.Sequential(BasicBlock(128, 256, 2), BasicBlock(256, 256, 1))
-        self.layer4 = nn.Sequential(BasicBlock(256, 512, 2), BasicBlock(512, 512, 1))
-        self.fc = nn.Linear(512, n_classes)
+        n1, n2, n3, n4 = width, 2 * width, 4 * width, 8 * width
+        self.conv1, self.bn1 = conv3x3(in_channels, n1), nn.BatchNorm2d(n1)
+        self.layer1 = nn.Sequential(BasicBlock(n1, n1, 1), BasicBlock(n1, n1, 1))
+        self.layer2 = nn.Sequential(BasicBlock(n1, n2, 2), BasicBlock(n2, n2, 1))
+        self.layer3 = nn.Sequential(BasicBlock(n2, n3, 2), BasicBlock(n3, n3, 1))
+        self.layer4 = nn.Sequential(BasicBlock(n3, n4, 2), BasicBlock(n4, n4, 1))
+        self.fc = nn.Linear(n4, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits, N×n_classes, of images N×in_channels×H×W with H and W of at least 8."""
+        """Logits, N×n_classes, of images N×in_channels×H×W with H and W of at least 8. Shapes are of width 64."""
         x = F.relu(self.bn1(self.conv1(x)))  # N×64×H×W
         x = self.layer1(x)
         x = self.layer2(x)  # N×128×H/2×W/2

@@ -24,6 +24,7 @@ from learners.recipe import Recipe
 log = logging.getLogger(__name__)
 
 LOCK, CHECKPOINT = ".lock", "checkpoint.pt"
+BEFORE = {"decay": "cosine"}  # what runs did before these settings existed, where that is not the default
 FREE = ("device", "workers", "cache")  # settings that do not change the result: a run may go on with others
 
 
@@ -126,8 +127,9 @@ def read_json(run: Path, name: str) -> dict:
 
 
 def read_recipe(facts: dict) -> Recipe:
-    """The recipe in what `recipe.json` holds; settings that came later have their default."""
-    return Recipe.of(**{f.name: facts[f.name] for f in fields(Recipe) if f.name in facts})
+    """The recipe in what `recipe.json` holds. A setting that it lacks has its default, or its value in `BEFORE`."""
+    known = {f.name: facts[f.name] for f in fields(Recipe) if f.name in facts}
+    return Recipe.of(**BEFORE | known)
 
 
 def load_checkpoint(learn, out: Path) -> dict | None:

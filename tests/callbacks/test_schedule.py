@@ -11,22 +11,29 @@ from fastai.optimizer import OptimWrapper
 from torch import nn
 
 from callbacks.errors import TrainingError
-from callbacks.schedule import ScheduleRecord, planned_rates
+from callbacks.schedule import CycleCurve, OneCycle, ScheduleRecord
 
 
-def one_cycle(position: float, peak: float, lr_max: float, div: float, div_final: float) -> float:
-    """The closed form in float64: half a cosine up, half a cosine down."""
+def one_cycle(position: float, peak: float, lr_max: float, div: float, div_final: float, decay="cosine") -> float:
+    """The closed form in float64: half a cosine up, then half a cosine or a straight line down."""
     start, end, part = (lr_max / div, lr_max, position / peak)
     if position >= peak:
         start, end, part = lr_max, lr_max / div_final, (position - peak) / (1 - peak)
+        if decay == "linear":
+            return start + (end - start) * part
     return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
 
 
+def planned_rates(steps: int, lr_max: float, **shape) -> list[float]:
+    return OneCycle([lr_max], **shape).first_group(steps)
+
+
 @pytest.mark.parametrize(("epochs", "peak", "steps"), [(24, 5, 97), (24, 5, 1), (10, 2, 13), (3, 0.625, 22)])
-def test_the_plan_is_the_closed_form(epochs, peak, steps):
+@pytest.mark.parametrize("decay", ["cosine", "linear"])
+def test_the_plan_is_the_closed_form(epochs, peak, steps, decay):
     total = epochs * steps
-    plan = planned_rates(total, 0.4, div=5, div_final=1e5, pct_start=peak / epochs)
-    exact = [one_cycle(step / total, peak / epochs, 0.4, 5, 1e5) for step in range(total)]
+    plan = planned_rates(total, 0.4, div=5, div_final=1e5, pct_start=peak / epochs, decay=decay)
+    exact = [one_cycle(step / total, peak / epochs, 0.4, 5, 1e5, decay) for step in range(total)]
     assert plan == pytest.approx(exact, rel=1e-5, abs=1e-7)  # fastai places the position in float32
 
 
@@ -34,6 +41,14 @@ def test_the_peak_of_24_epochs_is_the_first_step_of_epoch_5():
     plan = planned_rates(24 * 97, 0.4, div=5, div_final=1e5, pct_start=5 / 24)
     assert plan.index(max(plan)) == 5 * 97
     assert max(plan) == pytest.approx(0.4, rel=1e-12)
+
+
+def test_each_group_has_its_peak_and_starts_when_it_is_told():
+    curve = OneCycle([0.4, 3.2, 0.1], div=5, div_final=1e5, pct_start=5 / 24, starts=[0, 0, 3 / 24])
+    before, after = curve(2.9 / 24), curve(3 / 24)
+    assert before[:2] / before[0] == pytest.approx([1, 8])
+    assert before[2] == 0
+    assert after / after[0] == pytest.approx([1, 8, 0.25])
 
 
 def learner(n_batches=4):
@@ -62,6 +77,16 @@ def test_what_was_applied_is_recorded_beside_the_plan(tmp_path):
     lines = (tmp_path / "schedule.csv").read_text().splitlines()
     assert lines[0] == "step,epoch,lr,momentum,planned_lr"
     assert len(lines) == 13
+
+
+def test_fit_one_cycle_follows_the_curve_that_it_is_given():
+    curve = OneCycle([0.1], div=5, div_final=1e5, pct_start=1 / 3, decay="linear")
+    record = ScheduleRecord(curve.first_group(12))
+    learn = learner()
+    learn.add_cb(CycleCurve(curve))
+    fit(learn, record)
+    line = [0.1 + (1e-6 - 0.1) * step / 8 for step in range(8)]
+    assert [row["lr"] for row in record.rows[4:]] == pytest.approx(line, rel=1e-5)
 
 
 class SchedulerThatStartsAgain(Callback):

@@ -1,37 +1,67 @@
-"""The groups of parameters: what decays, and what learns at a rate of its own."""
+"""The groups of parameters: what decays, what trains at a rate of its own, and when it starts."""
 
 import pytest
 import torch
 
 from learners import Recipe, ResNet18
-from learners.optimizer import group_rates, opt_func, param_groups
+from learners.optimizer import FILTERS_RATE, opt_func, param_groups
+
+CHANNELS = 4800  # with norms
 
 
 def resolved(**settings):
     return Recipe(**settings).resolve(images=50_000, size=32, mirror="alternate", crop=0.125)
 
 
-def test_the_groups_hold_every_parameter_once_and_only_matrices_decay():
+def count(group):
+    return sum(p.numel() for p in group.params)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"optimizer": "muon"}, {"freeze_stem": 3}, {"optimizer": "muon", "freeze_stem": 3}]
+)
+def test_the_groups_hold_every_parameter_once(settings):
     model = ResNet18()
-    weights, norm_biases, rest = (g["params"] for g in param_groups(model, 5e-4))
-    assert sorted(map(id, [*weights, *norm_biases, *rest])) == sorted(map(id, model.parameters()))
-    assert sum(p.numel() for p in weights) == 11_173_962 - 2 * 4800 - 10  # 4,800 channels with norms, ten biases
-    assert sum(p.numel() for p in norm_biases) == 4800
-    assert [g["weight_decay"] for g in param_groups(model, 5e-4)] == [5e-4, 0, 0]
+    held = [p for group in param_groups(model, resolved(**settings)) for p in group.params]
+    assert sorted(map(id, held)) == sorted(map(id, model.parameters()))
 
 
-@pytest.mark.parametrize("factor", [1.0, 8.0])
-def test_norm_biases_learn_at_their_multiple_of_the_rate(factor):
-    """One step of Nesterov SGD on a constant gradient, against its closed form, in each group."""
-    recipe = resolved(bias_lr=factor, momentum=0.9, weight_decay=0.1)
+def test_only_matrices_decay_and_only_norm_biases_train_faster():
+    weights, norm_biases, rest = param_groups(ResNet18(), resolved(weight_decay=5e-4, bias_lr=4))
+    assert count(weights) == 11_173_962 - 2 * CHANNELS - 10  # ten biases of the head
+    assert count(norm_biases) == CHANNELS
+    assert [g.weight_decay for g in (weights, norm_biases, rest)] == [5e-4, 0, 0]
+    assert [g.factor for g in (weights, norm_biases, rest)] == [1, 4, 1]
+
+
+def test_a_frozen_stem_is_a_group_that_starts_later():
+    model = ResNet18()
+    *others, stem = param_groups(model, resolved(freeze_stem=3))
+    assert [id(p) for p in stem.params] == [id(model.conv1.weight)]
+    assert [g.start for g in (*others, stem)] == [0, 0, 0, 3]
+
+
+def test_muon_steps_the_filters_and_sgd_the_head():
+    model = ResNet18()
+    head, *_, filters = param_groups(model, resolved(optimizer="muon"))
+    assert [id(p) for p in head.params] == [id(model.fc.weight)]
+    assert filters.orthogonal
+    assert filters.factor == FILTERS_RATE
+    assert {p.ndim for p in filters.params} == {4}
+    assert len(filters.params) == 20  # 17 convolutions of 3×3, three of 1×1
+
+
+def test_a_step_of_each_group_is_the_closed_form():
+    """One step of Nesterov SGD on a constant gradient, with weight decay in the first group."""
+    recipe = resolved(momentum=0.9)
     params = [torch.nn.Parameter(torch.tensor([2.0], dtype=torch.float64)) for _ in range(3)]
     groups = [{"params": [p], "weight_decay": wd} for p, wd in zip(params, (0.1, 0, 0), strict=True)]
     opt = opt_func(recipe)(groups, lr=recipe.lr)
-    opt.set_hyper("lr", group_rates(recipe))
+    rates = (0.25, 2.0, 0.25)
+    opt.set_hyper("lr", list(rates))
     for p in params:
         p.grad = torch.ones_like(p)
     opt.step()
     gradients = (1 + 0.1 * 2.0, 1.0, 1.0)
-    rates = (0.4, 0.4 * factor, 0.4)
     expected = [2.0 - rate * (1 + 0.9) * g for rate, g in zip(rates, gradients, strict=True)]
     assert [p.item() for p in params] == pytest.approx(expected, rel=1e-12)

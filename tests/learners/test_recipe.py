@@ -28,6 +28,10 @@ from learners.recipe import RecipeError
         ({"momentum": -0.1}, "momentum"),
         ({"weight_decay": math.inf}, "weight_decay"),
         ({"workers": -1}, "workers"),
+        ({"decay": "steps"}, "linear"),
+        ({"epochs": 4, "freeze_stem": 5}, "freeze_stem"),
+        ({"sam": 1.1}, "sam"),
+        ({"optimizer": "adam"}, "muon"),
         ({"epoch": 3}, "epochs"),
     ],
 )
@@ -38,7 +42,7 @@ def test_settings_that_no_run_can_have_are_named(settings, names):
 
 def test_open_fields_are_filled_from_the_data():
     recipe = Recipe().resolve(images=50_000, size=32, mirror="alternate", crop=0.125)
-    assert (recipe.batch_size, recipe.lr, recipe.peak_epoch, recipe.size) == (512, 0.4, 5.0, 32)
+    assert (recipe.batch_size, recipe.lr, recipe.peak_epoch, recipe.size) == (256, 0.25, 5.0, 32)
     assert None not in {value for name, value in recipe.to_dict().items() if name not in ("limit", "holdout")}
 
 
@@ -55,7 +59,7 @@ def test_the_peak_keeps_its_fraction_of_other_runs():
 def test_small_sets_get_small_batches_and_the_rate_follows():
     recipe = Recipe().resolve(images=1437, size=16, mirror="none", crop=0.125)
     assert recipe.batch_size == 32  # 44 steps an epoch; 64 would make 22
-    assert recipe.lr == pytest.approx(0.025)
+    assert recipe.lr == pytest.approx(0.25 / 8)
 
 
 def test_a_run_of_few_epochs_has_smaller_batches():

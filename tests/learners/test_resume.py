@@ -159,7 +159,7 @@ def test_a_flag_that_contradicts_the_run_is_refused(app, straight, flags, named)
 
 
 def test_flags_that_agree_or_do_not_matter_are_taken(straight):
-    recipe = stored_recipe(straight, epochs=3, lr="0.0125", workers=2, device="auto", cache="none")
+    recipe = stored_recipe(straight, epochs=3, lr="0.015625", workers=2, device="auto", cache="none")
     assert (recipe.workers, recipe.device, recipe.cache) == (2, "auto", "none")
     with pytest.raises(RecipeError, match="unknown setting 'epoch'"):
         stored_recipe(straight, epoch=3)
