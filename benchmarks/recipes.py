@@ -1,0 +1,214 @@
+"""Question: which change of the default recipe trains a better model, in the mean of paired seeds?
+
+Each arm is one change. All arms and seeds share one split: they train on a part of the training images and validate
+on the rest; the test images are left alone. The runs follow each other in this process, seed by seed.
+
+    python -m benchmarks.recipes [--scale full|small|digits] [--seeds 2] [--arms NAME …] [--budget SECONDS]
+
+full: CIFAR-10, 40,000 images to train on and 10,000 held out, 24 epochs, for a GPU. small: the net with a quarter of
+its channels, 4,000 images at 16 pixels, 2,000 held out, 6 epochs, for a CPU. digits: the bundled digits, 5 epochs.
+Each finished run is kept in `benchmarks/results/recipes_<scale>.json`, and a second call continues from there.
+"""
+
+import argparse
+import json
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import mean, stdev
+from time import perf_counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.report import RESULTS, write_report
+from data import Source, image_dls, open_source
+from learners.device import pick_device
+from learners.factory import assemble, initial_model
+from learners.recipe import Recipe
+
+EARLY_EPOCHS = 6  # in which a fall of the accuracy is looked for
+RUN_EPOCHS = 24  # the run that `Arm.epochs` speaks of
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The data and the size of all runs.
+
+    Attributes:
+        settings: fields of `Recipe`.
+        width: channels of the net's stem.
+    """
+
+    settings: dict[str, Any]
+    width: int = 64
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One change of the default recipe.
+
+    Attributes:
+        settings: fields of `Recipe`.
+        batch: multiplies the batch size, and the rate with it.
+        peak: multiplies the rate.
+        epochs: fields of `Recipe` in epochs of a run of 24; shorter runs scale them.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    batch: float = 1.0
+    peak: float = 1.0
+    epochs: dict[str, float] = field(default_factory=dict)
+
+
+SCALES = {
+    "full": Scale({"data": "cifar10", "holdout": 10_000}),
+    "small": Scale({"data": "cifar10", "limit": 4000, "holdout": 2000, "size": 16, "epochs": 6}, width=16),
+    "digits": Scale({"data": "digits", "epochs": 5}),
+}
+ARMS = {
+    "default": Arm(),
+    "former": Arm({"weight_decay": 5e-4, "label_smoothing": 0.1, "bias_lr": 1.0, "decay": "cosine"}, peak=0.8),
+    "muon": Arm({"optimizer": "muon"}),
+    "sam": Arm({"sam": 1 / 3}),
+    "batch x 2": Arm(batch=2),
+    "batch / 2": Arm(batch=0.5),
+    "peak x 0.6": Arm(peak=0.6),
+    "peak x 1.4": Arm(peak=1.4),
+    "weight decay 5e-4": Arm({"weight_decay": 5e-4}),
+    "weight decay 2e-3": Arm({"weight_decay": 2e-3}),
+    "smoothing 0.1": Arm({"label_smoothing": 0.1}),
+    "bias rate 1": Arm({"bias_lr": 1.0}),
+    "cosine": Arm({"decay": "cosine"}),
+    "no average": Arm({"ema": False}),
+    "cutout 10": Arm({"cutout": 10 / 32}),
+    "cutout 12": Arm({"cutout": 12 / 32}),
+    "peak at epoch 2": Arm(epochs={"peak_epoch": 2}),
+    "peak at epoch 8": Arm(epochs={"peak_epoch": 8}),
+    "frozen stem": Arm(epochs={"freeze_stem": 3}),
+    "kaiming": Arm({"init": "kaiming"}),
+    "lr auto": Arm({"lr": "auto"}),
+}
+
+
+def default_recipe(scale: Scale, source: Source) -> Recipe:
+    """The default of the app for the data of `scale`, with no field left open."""
+    recipe = Recipe.of(**scale.settings)
+    return recipe.resolve(images=len(source.train), size=source.size, mirror=source.mirror, crop=source.crop)
+
+
+def recipe_of(arm: Arm, default: Recipe, seed: int) -> Recipe:
+    """`default` with the change of `arm`."""
+    factor = default.epochs / RUN_EPOCHS
+    changes = {
+        "seed": seed,
+        "batch_size": round(default.batch_size * arm.batch),
+        "lr": default.lr * arm.batch * arm.peak,
+        **{name: epochs * factor for name, epochs in arm.epochs.items()},
+    }
+    return Recipe.of(**default.to_dict() | changes | arm.settings)
+
+
+def train(source: Source, recipe: Recipe, width: int) -> dict[str, Any]:
+    """Train once, and return what the run measured on the held-out images."""
+    started = perf_counter()
+    dls = image_dls(source, recipe).to(pick_device(recipe.device))
+    learn = assemble(dls, initial_model(dls, width))
+    results = learn.fit_recipe()
+    rows, _ = learn.fitted
+    return {
+        "seed": recipe.seed,
+        "accuracy": results["accuracy"],
+        "valid_loss": results["valid_loss"],
+        "train_loss": rows[-1]["train_loss"],
+        "accuracy_by_epoch": [row["accuracy"] for row in rows],
+        "lr": learn.recipe.lr,
+        "batch_size": recipe.batch_size,
+        "seconds": perf_counter() - started,
+    }
+
+
+def early_fall(accuracies: list[float]) -> float:
+    """The largest fall of the accuracy from one of the first epochs to the next; 0 where it only rises."""
+    early = accuracies[:EARLY_EPOCHS]
+    return max([0.0, *(a - b for a, b in pairwise(early))])
+
+
+def summary(runs: list[dict]) -> dict[str, dict]:
+    """Each arm's accuracy, and its difference from the default over the seeds that both have trained."""
+    default = {run["seed"]: run["accuracy"] for run in runs if run["arm"] == "default"}
+    rows = {}
+    for name in dict.fromkeys(run["arm"] for run in runs):
+        own = [run for run in runs if run["arm"] == name]
+        gains = [run["accuracy"] - default[run["seed"]] for run in own if run["seed"] in default]
+        rows[name] = {
+            "runs": len(own),
+            "mean": mean(run["accuracy"] for run in own),
+            "deviation": stdev(run["accuracy"] for run in own) if len(own) > 1 else None,
+            "difference": mean(gains) if gains else None,
+            "error": stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else None,
+            "early_fall": max(early_fall(run["accuracy_by_epoch"]) for run in own),
+        }
+    return rows
+
+
+def run_queue(scale_name: str, arms: list[str], seeds: int, budget: float) -> list[dict]:
+    """Train every arm with every seed that the JSON does not hold yet, until `budget` seconds are over."""
+    started, scale = perf_counter(), SCALES[scale_name]
+    settings = scale.settings
+    source = open_source(settings["data"], 0, settings.get("limit"), settings.get("holdout"))
+    default = default_recipe(scale, source)
+    runs = finished(scale_name, default)
+    done, longest = {(run["arm"], run["seed"]) for run in runs}, 0.0
+    queue = [(name, seed) for seed in range(seeds) for name in arms if (name, seed) not in done]
+    for name, seed in queue:
+        if perf_counter() - started + longest > budget:
+            break
+        run = {"arm": name, **train(source, recipe_of(ARMS[name], default, seed), scale.width)}
+        longest = max(longest, run["seconds"])
+        runs.append(run)
+        report = {"default": default.to_dict(), "width": scale.width, "summary": summary(runs), "runs": runs}
+        write_report(f"recipes_{scale_name}", report)
+    return runs
+
+
+def finished(scale_name: str, default: Recipe) -> list[dict]:
+    """The runs of an earlier call.
+
+    Raises:
+        SystemExit: they belong to another default recipe.
+    """
+    path = RESULTS / f"recipes_{scale_name}.json"
+    if not path.exists():
+        return []
+    report = json.loads(path.read_text())
+    if report["default"] != default.to_dict():
+        raise SystemExit(f"{path} holds runs of another default recipe; move it away to begin anew")
+    return report["runs"]
+
+
+def show(runs: list[dict]) -> None:
+    """Print a line for each arm, the best first."""
+    table = Table("arm", "runs", "accuracy", "deviation", "difference from the default", "largest early fall")
+    for name, row in sorted(summary(runs).items(), key=lambda item: -item[1]["mean"]):
+        error = "" if row["error"] is None else f" ± {100 * row['error']:.2f}"
+        difference = "" if row["difference"] is None else f"{100 * row['difference']:+.2f}{error}"
+        deviation = "" if row["deviation"] is None else f"{100 * row['deviation']:.2f}"
+        fall = f"{100 * row['early_fall']:.1f}"
+        table.add_row(name, str(row["runs"]), f"{100 * row['mean']:.2f}", deviation, difference, fall)
+    Console().print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scale", choices=SCALES, default="small")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), metavar="NAME")
+    parser.add_argument("--budget", type=float, default=math.inf, help="seconds")
+    options = parser.parse_args()
+    show(run_queue(options.scale, options.arms, options.seeds, options.budget))
+
+
+if __name__ == "__main__":
+    main()
