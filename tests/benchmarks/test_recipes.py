@@ -10,7 +10,7 @@ from benchmarks.recipes import ARMS, Arm, Scale, early_fall, recipe_of, run_queu
 from data import open_source
 from learners import Recipe
 
-TINY = Scale({"data": "digits", "size": 8, "limit": 48, "epochs": 2, "batch_size": 16, "device": "cpu"}, width=4)
+TINY = Scale({"data": "digits", "size": 8, "limit": 48, "epochs": 2, "batch_size": 16, "device": "cpu"}, width=16)
 
 
 @pytest.fixture
