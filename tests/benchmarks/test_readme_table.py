@@ -17,23 +17,29 @@ def report(folder, name, runs, gpu=None, planned=3):
     summary = {"default": {"runs": runs, "accuracy": spread, "accuracy_tta": {"mean": 0.9604, "deviation": None}}}
     machine = {"gpu": gpu, "cpu": "a processor"}
     (folder / f"{name}.json").write_text(
-        json.dumps({"summary": summary, "machine": machine, "planned": planned, "runs": [{}] * runs})
+        json.dumps({"summary": summary, "machine": machine, "planned": planned, "runs": [{"seconds": 33.3}] * runs})
     )
 
 
 def test_without_json_it_says_that_nothing_was_measured(tmp_path):
-    assert render(tmp_path).count("**not measured**") == 2
+    assert "not measured yet" in render(tmp_path)
+    assert "**not measured**" in render(tmp_path)
 
 
 def test_means_and_deviations_are_percentages_and_the_machine_is_named(tmp_path):
     report(tmp_path, "headline", runs=3, gpu="a card")
     report(tmp_path, "small_scale", runs=2)
     table = render(tmp_path)
-    assert "| default | 3 | 95.50% ± 0.12 | 96.04% |" in table
-    assert "on a card:" in table
+    assert "| **this project's default** | 24 | 95.50% ± 0.12 | 96.04% | 3 | a card, 33 s |" in table
     assert "on a processor:" in table
     assert "1 of 3 runs are still to come" in table
     assert "not measured" not in table
+
+
+def test_published_figures_stand_beside_ours(tmp_path):
+    table = render(tmp_path)
+    assert "| 26 | 93.44% | 94.00% | 200 | A100, 52 s |" in table
+    assert "| 24 | 86.80% |  | 1 |  |" in table
 
 
 def test_only_what_is_between_the_marks_is_replaced():
