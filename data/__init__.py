@@ -21,3 +21,8 @@ def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module 'data' has no attribute {name!r}")
     return getattr(import_module(f"data.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, for tab completion."""
+    return __all__

@@ -13,9 +13,14 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The commit of this checkout; None without git or outside a repository."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    """The commit of this checkout; None without git, or where this project is not the top of a repository.
+
+    An installed copy lies in an environment that may stand inside somebody else's repository.
+    """
+    root = Path(__file__).resolve().parents[1]
+    command = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        top, head = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         return None
+    return head if Path(top).resolve() == root else None

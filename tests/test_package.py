@@ -1,0 +1,71 @@
+"""The project as an installed package: its command, its public names, and its neighbours on the path."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(code, cwd):
+    return subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("room", ["data", "callbacks", "learners"])
+def test_tab_completion_shows_the_public_names(room):
+    done = python(f"import {room}; print(dir({room}) == {room}.__all__, {room}.__all__)", ROOT)
+    assert done.stdout.startswith("True"), done.stderr
+
+
+@pytest.mark.parametrize("name", ["data", "callbacks"])
+def test_a_package_of_the_same_name_elsewhere_on_the_path_is_named(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    done = python(f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import learners", tmp_path)
+    assert f"ImportError: the package '{name}' was found at {tmp_path / name}" in done.stderr
+
+
+def test_the_wheel_holds_the_packages_the_command_and_nothing_else(tmp_path):
+    source = tmp_path / "source"  # building leaves files beside the sources
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", "runs", "build", "*.egg-info"))
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--quiet",
+        "-w",
+        tmp_path,
+        source,
+    ]
+    subprocess.run(build, check=True)
+    (wheel,) = tmp_path.glob("image24-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (entry,) = (name for name in names if name.endswith("entry_points.txt"))
+        assert "image24 = app:main" in archive.read(entry).decode()
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {
+        "app.py",
+        "callbacks",
+        "data",
+        "learners",
+    }
+
+
+def test_no_commit_is_recorded_inside_somebody_elses_repository(tmp_path):
+    for command in (
+        ["init", "-q"],
+        ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x", "--allow-empty"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    installed = tmp_path / "site-packages" / "learners"
+    installed.mkdir(parents=True)
+    (installed / "provenance.py").write_text((ROOT / "learners/provenance.py").read_text())
+    done = python("import provenance; print(provenance.commit())", installed)
+    assert done.stdout.strip() == "None", done.stderr
