@@ -122,7 +122,7 @@ def evaluate(
     as_json: Json = False,
 ):
     """Validate the model of a run."""
-    from learners.saved import evaluate
+    from learners.evaluation import evaluate
 
     show(evaluate(run, data, tta), as_json)
 

@@ -1,8 +1,10 @@
 """An average of the weights, which is what validation and the end of a run see."""
 
-import torch
 from fastai.callback.core import Callback
 from torch import Tensor
+from torch.optim.swa_utils import get_swa_multi_avg_fn
+
+to_mean = get_swa_multi_avg_fn()  # (averages, tensors, n): averages of n become averages of n + 1, in one launch
 
 
 class WeightAverage(Callback):
@@ -24,16 +26,18 @@ class WeightAverage(Callback):
 
     def before_fit(self):
         self.steps, self.average = 0, {name: tensor.clone() for name, tensor in self._live().items()}
-        self.least = 1 / max(1.0, self.horizon * self.n_epoch * len(self.dls.train))
+        self.most = max(1.0, self.horizon * self.n_epoch * len(self.dls.train))  # steps
 
     def _live(self) -> dict[str, Tensor]:
         """What is averaged: all but the counts of batches."""
         return {name: tensor for name, tensor in self.model.state_dict().items() if tensor.is_floating_point()}
 
+    def before_train(self):
+        self.averages, self.live = list(self.average.values()), list(self._live().values())
+
     def after_step(self):
         self.steps += 1
-        share = max(self.least, 1 / self.steps)
-        torch._foreach_lerp_(list(self.average.values()), list(self._live().values()), share)
+        to_mean(self.averages, self.live, min(self.steps, self.most) - 1)
 
     def before_validate(self):
         self.trained = {name: tensor.clone() for name, tensor in self._live().items()}

@@ -2,10 +2,11 @@
 
 import math
 
-import torch
 from fastai.callback.core import Callback
 
 from callbacks.errors import TrainingError
+from callbacks.rates import rate_and_momentum
+from callbacks.recorder import to_numbers
 
 CHECK_EVERY = 50  # steps on an accelerator, where a look at the loss waits for the device
 LOOKS_EACH_STEP = ("cpu",)
@@ -26,9 +27,9 @@ class FiniteLoss(Callback):
     def after_loss(self):
         if not self.training:
             return
-        rate = self.opt.param_groups[0]["lr"]
-        self.pending.append((self.learn.loss.detach(), self.epoch, self.epoch * self.n_iter + self.iter, rate))
-        if self.learn.loss.device.type in LOOKS_EACH_STEP or len(self.pending) >= CHECK_EVERY:
+        loss = self.learn.loss.detach()
+        self.pending.append((loss, self.epoch, self.epoch * self.n_iter + self.iter, rate_and_momentum(self.opt)[0]))
+        if loss.device.type in LOOKS_EACH_STEP or len(self.pending) >= CHECK_EVERY:
             self.check()
 
     def after_train(self):
@@ -37,10 +38,7 @@ class FiniteLoss(Callback):
     def check(self):
         """Look at the losses since the last look."""
         pending, self.pending = self.pending, []
-        if not pending:
-            return
-        losses = torch.stack([loss for loss, *_ in pending]).tolist()
-        for loss, (_, epoch, step, rate) in zip(losses, pending, strict=True):
+        for loss, (_, epoch, step, rate) in zip(to_numbers([loss for loss, *_ in pending]), pending, strict=True):
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"the training loss is {loss} in epoch {epoch} at step {step}, rate {rate:.3g}; "

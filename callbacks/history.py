@@ -5,10 +5,10 @@ from pathlib import Path
 from time import perf_counter
 
 from fastai.callback.core import Callback
-from fastai.metrics import accuracy
 
 from callbacks.files import write_csv
-from callbacks.recorder import DeviceMean
+from callbacks.rates import rate_and_momentum
+from callbacks.recorder import to_numbers
 
 COLUMNS = "epoch train_loss valid_loss accuracy lr momentum seconds images_per_second".split()
 
@@ -25,23 +25,29 @@ class History(Callback):
 
     def __init__(self, path: Path | None = None, write: Callable = write_csv):
         self.path, self.write, self.rows = path, write, []
-        self.train_accuracy = DeviceMean(accuracy)
 
     def before_epoch(self):
         self.started = perf_counter()
-        self.train_accuracy.reset()
+        self.pending, self.hits, self.images = [], 0, 0
 
     def after_batch(self):
         if self.training:
-            self.train_accuracy.accumulate(self.learn)
+            self.pending.append((self.pred.argmax(-1) == self.y).sum())
+            self.images += len(self.y)
+
+    def _fetch(self):
+        """Count the hits since the last call; waits for the device."""
+        pending, self.pending = self.pending, []
+        self.hits += sum(to_numbers(pending))
 
     def after_train(self):
-        self.measured = {"train_accuracy": float(self.train_accuracy.value)}  # waits for the device
-        self.measured |= {"images": self.train_accuracy.count, "train_seconds": perf_counter() - self.started}
+        self._fetch()
+        seconds = perf_counter() - self.started
+        self.measured = {"train_accuracy": self.hits / self.images, "images": self.images, "train_seconds": seconds}
 
     def after_epoch(self):
         train_loss, valid_loss, valid_accuracy = self.learn.final_record
-        applied = self.opt.hypers[0]
+        lr, momentum = rate_and_momentum(self.opt)
         self.rows.append(
             self.measured
             | {
@@ -49,8 +55,8 @@ class History(Callback):
                 "train_loss": train_loss,
                 "valid_loss": valid_loss,
                 "accuracy": valid_accuracy,
-                "lr": float(applied["lr"]),
-                "momentum": applied["mom"],
+                "lr": lr,
+                "momentum": momentum,
                 "seconds": perf_counter() - self.started,
                 "images_per_second": self.measured["images"] / self.measured["train_seconds"],
             }
@@ -59,10 +65,10 @@ class History(Callback):
             self.write(self.path, COLUMNS, list(self.rows))
 
     def state_dict(self):
+        self._fetch()
         elapsed = perf_counter() - self.started
-        return {"rows": self.rows, "elapsed": elapsed, "train_accuracy": self.train_accuracy.state_dict()}
+        return {"rows": self.rows, "elapsed": elapsed, "hits": self.hits, "images": self.images}
 
     def load_state_dict(self, state):
-        self.rows = state["rows"]
-        self.started = perf_counter() - state["elapsed"]
-        self.train_accuracy.load_state_dict(state["train_accuracy"])
+        self.rows, self.started = state["rows"], perf_counter() - state["elapsed"]
+        self.pending, self.hits, self.images = [], state["hits"], state["images"]

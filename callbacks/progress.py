@@ -6,6 +6,8 @@ from fastai.callback.core import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from callbacks.rates import rate_and_momentum
+
 REFRESH = 0.25  # seconds; reading the loss waits for the device, so it is read no more often
 
 
@@ -63,7 +65,7 @@ class RichProgress(Callback):
         speed = f"{self.images / (now - self.started):,.0f} images/s"
         if not self.training:
             return speed
-        return f"{speed}  loss {float(self.smooth_loss):.3f}  lr {self.opt.hypers[0]['lr']:.2g}"
+        return f"{speed}  loss {self.recorder.fetch():.3f}  lr {rate_and_momentum(self.opt)[0]:.2g}"
 
     def after_epoch(self):
         if not self.fitting or self.console is None:

@@ -1,4 +1,4 @@
-"""fastai's recorder without its synchronisation a step."""
+"""fastai's recorder, which reads the device at the end of an epoch and not at each step."""
 
 from collections.abc import Callable
 
@@ -6,37 +6,37 @@ import torch
 from fastai.learner import Metric, Recorder
 from torch import Tensor
 
+from callbacks.means import RunningMean
+from callbacks.rates import rate_groups
+
+
+def to_numbers(tensors: list[Tensor]) -> list[float]:
+    """The values of tensors of one element on one device, in one transfer."""
+    return torch.stack(tensors).tolist() if tensors else []
+
 
 class DeviceMean(Metric):
-    """Mean over samples of `func(pred, target)`, summed on the device; reading `value` is what waits for it."""
+    """Mean over samples of `func(pred, target)`, summed on the device; reading `value` waits for the device."""
 
-    def __init__(self, func: Callable[[Tensor, Tensor], Tensor]):
-        self.func = func
+    def __init__(self, func: Callable[[Tensor, Tensor], Tensor], name: str | None = None):
+        self.func, self.called = func, name
 
     def reset(self):
-        self.total, self.count = 0.0, 0
+        self.mean = RunningMean()
 
     def accumulate(self, learn):
-        n = len(learn.y)
-        self.total += self._batch_mean(learn).detach() * n
-        self.count += n
+        self.mean.add(self._batch_mean(learn), len(learn.y))
 
     def _batch_mean(self, learn) -> Tensor:
         return self.func(learn.pred, *learn.yb)
 
-    def state_dict(self):
-        return {"total": self.total, "count": self.count}
-
-    def load_state_dict(self, state):
-        self.total, self.count = state["total"], state["count"]
-
     @property
     def value(self):
-        return self.total / self.count if self.count else None
+        return self.mean.value
 
     @property
     def name(self):
-        return self.func.__name__
+        return self.called or self.func.__name__
 
 
 class DeviceLoss(DeviceMean):
@@ -53,59 +53,78 @@ class DeviceLoss(DeviceMean):
         return "loss"
 
 
-class DeviceSmoothLoss(DeviceLoss):
-    """fastai's debiased exponential average of the training loss, kept on the device."""
+class SmoothLoss:
+    """fastai's debiased exponential average of the training loss, in numbers.
+
+    Args:
+        beta: the share of the average that each step keeps.
+    """
 
     def __init__(self, beta: float = 0.98):
-        super().__init__()
         self.beta = beta
         self.reset()
 
-    def accumulate(self, learn):
+    def reset(self):
+        self.total, self.count = 0.0, 0
+
+    def add(self, loss: float) -> float:
+        """Take a step's loss into account, and return the average."""
         self.count += 1
-        self.total = self.beta * self.total + (1 - self.beta) * learn.loss.detach().mean()
+        self.total = self.beta * self.total + (1 - self.beta) * loss
+        return self.value
 
     @property
-    def value(self):
-        return self.total / (1 - self.beta**self.count)
+    def value(self) -> float | None:
+        return self.total / (1 - self.beta**self.count) if self.count else None
 
 
 class DeviceRecorder(Recorder):
-    """`learn.recorder` with sums on the device, read once an epoch; its training loss is the mean of the epoch."""
+    """`learn.recorder`, whose training loss is the mean over the images of the epoch.
+
+    A training step only keeps its loss, on the device. `fetch` turns the losses since the last call into numbers.
+    """
 
     name = "recorder"
 
     def __init__(self):
         super().__init__(add_time=False)
-        self.loss, self.epoch_loss, self.smooth_loss = DeviceLoss(), DeviceLoss(), DeviceSmoothLoss()
+        self.loss, self.smooth_loss = DeviceLoss(), SmoothLoss()
+
+    def before_fit(self):
+        super().before_fit()
+        self.pending, self.total, self.images = [], 0.0, 0
 
     def before_train(self):
-        super().before_train()
-        self.epoch_loss.reset()
+        self.pending, self.total, self.images = [], 0.0, 0
 
     def after_batch(self):
-        super().after_batch()
-        if self.training and len(self.yb):
-            self.epoch_loss.accumulate(self.learn)
+        if not self.training:
+            super().after_batch()
+        elif self.yb:
+            self.pending.append((self.learn.loss.detach().mean(), len(self.y)))
+            self.lrs.append(rate_groups(self.opt)[-1]["lr"])
+
+    def fetch(self) -> float | None:
+        """The smoothed training loss as of the last step; waits for the device."""
+        pending, self.pending = self.pending, []
+        for loss, (_, n) in zip(to_numbers([loss for loss, _ in pending]), pending, strict=True):
+            self.total, self.images = self.total + loss * n, self.images + n
+            self.losses.append(self.smooth_loss.add(loss))
+        return self.smooth_loss.value
 
     def after_train(self):
+        self.learn.smooth_loss = self.fetch()
         if not self.cancel_train:
-            self.log.append(float(self.epoch_loss.value))
-        self._fetch_losses()
+            self.log.append(self.total / self.images if self.images else None)
 
     def state_dict(self):
-        self._fetch_losses()
-        means = {"epoch_loss": self.epoch_loss.state_dict(), "smooth_loss": self.smooth_loss.state_dict()}
-        return means | {name: getattr(self, name) for name in self._stateattrs}
+        self.fetch()
+        smooth = {"total": self.smooth_loss.total, "count": self.smooth_loss.count}
+        epoch = {"total": self.total, "images": self.images}
+        return {"smooth": smooth, "epoch": epoch} | {name: getattr(self, name) for name in self._stateattrs}
 
     def load_state_dict(self, state):
-        self.epoch_loss.load_state_dict(state["epoch_loss"])
-        self.smooth_loss.load_state_dict(state["smooth_loss"])
+        self.smooth_loss.total, self.smooth_loss.count = state["smooth"]["total"], state["smooth"]["count"]
+        self.pending, self.total, self.images = [], state["epoch"]["total"], state["epoch"]["images"]
         for name in self._stateattrs:
             setattr(self, name, state[name])
-
-    def _fetch_losses(self):
-        """The step losses since the last call become numbers, in one transfer, for `plot_loss`."""
-        fresh = [loss for loss in self.losses if isinstance(loss, Tensor)]
-        if fresh:
-            self.losses[-len(fresh) :] = torch.stack(fresh).tolist()

@@ -10,6 +10,7 @@ from fastai.callback.schedule import SchedCos, SchedLin, combine_scheds
 
 from callbacks.errors import TrainingError
 from callbacks.files import write_csv
+from callbacks.rates import rate_and_momentum, rate_groups
 
 COLUMNS = ("step", "epoch", "lr", "momentum", "planned_lr")
 
@@ -49,33 +50,35 @@ class OneCycle:
         """The rates at `position`, a fraction of the run in [0, 1]: one value for each group."""
         return self.curve(position) * (position >= self.starts)
 
-    def first_group(self, steps: int) -> list[float]:
-        """The rate of the first group at each of `steps` steps."""
-        return [float(self(step / steps)[0]) for step in range(steps)]
+    def table(self, steps: int) -> list[list[float]]:
+        """The rate of each group at each of `steps` steps: steps × groups."""
+        return [self(step / steps).tolist() for step in range(steps)]
 
 
-class CycleCurve(Callback):
-    """Makes `fit_one_cycle` follow `curve` in place of its own.
+class PlannedRates(Callback):
+    """Writes the rates of a plan into the optimizer before each training step.
 
     Args:
-        curve: gives the rate of each parameter group at a position of the run.
+        plan: the rate of every parameter group at every step of the run, steps × groups.
     """
 
-    run_valid = False
+    order, run_valid = 60, False  # that of fastai's ParamScheduler, in whose place it works
 
-    def __init__(self, curve: OneCycle):
-        self.curve = curve
+    def __init__(self, plan: Sequence[Sequence[float]]):
+        self.plan = plan
 
-    def before_fit(self):
-        self.param_scheduler.scheds["lr"] = self.curve
+    def before_batch(self):
+        step = self.epoch * self.n_iter + self.iter
+        self.learn.pct_train = step / len(self.plan)  # fastai adds up a small part for each step, and rounds
+        for group, rate in zip(rate_groups(self.opt), self.plan[step], strict=True):
+            group["lr"] = rate
 
 
 class ScheduleRecord(Callback):
     """Records the rate and momentum that the optimizer applied, and ends the run where they leave the plan.
 
     It counts the steps of the run itself, so that a scheduler that starts again each epoch is caught at the
-    first step of the second. It also hands the scheduler its exact position: fastai's is a sum of many small
-    parts, whose rounding depends on the order of the sums.
+    first step of the second epoch.
 
     Args:
         plan: the rate of every step of the run, for the first parameter group.
@@ -86,23 +89,18 @@ class ScheduleRecord(Callback):
         TrainingError: the applied rate differs from the plan by more than 1e-9, relatively.
     """
 
-    order, run_valid = 59, False  # ParamScheduler is 60
+    order, run_valid = 59, False
 
     def __init__(self, plan: Sequence[float], path: Path | None = None, write: Callable = write_csv):
         self.plan, self.path, self.write, self.rows = plan, path, write, []
 
-    def before_batch(self):
-        self.learn.pct_train = (self.epoch * self.n_iter + self.iter) / (self.n_epoch * self.n_iter)
-
     def after_step(self):
-        applied, step = self.opt.hypers[0], len(self.rows)
-        row = dict(zip(COLUMNS, (step, step / self.n_iter, float(applied["lr"]), applied["mom"]), strict=False))
-        row["planned_lr"] = self.plan[step]
+        step, (lr, momentum) = len(self.rows), rate_and_momentum(self.opt)
+        row = dict(zip(COLUMNS, (step, step / self.n_iter, lr, momentum, self.plan[step]), strict=True))
         self.rows.append(row)
-        if not math.isclose(row["lr"], row["planned_lr"], rel_tol=1e-9):
+        if not math.isclose(lr, row["planned_lr"], rel_tol=1e-9):
             raise TrainingError(
-                f"the rate at step {step} (epoch {row['epoch']:.3f}) is {row['lr']:.9g}, "
-                f"planned {row['planned_lr']:.9g}: "
+                f"the rate at step {step} (epoch {row['epoch']:.3f}) is {lr:.9g}, planned {row['planned_lr']:.9g}: "
                 "something else sets the optimizer's rate; remove that callback or scheduler"
             )
 
@@ -110,8 +108,12 @@ class ScheduleRecord(Callback):
         if self.path:
             self.write(self.path, COLUMNS, list(self.rows))
 
+    def after_fit(self):
+        if hasattr(self.learn, "recorder"):  # fastai's `recorder.plot_sched` draws it
+            self.recorder.hps = {"lr": [r["lr"] for r in self.rows], "mom": [r["momentum"] for r in self.rows]}
+
     def state_dict(self):
-        return {"rows": self.rows, "hps": self.param_scheduler.hps}
+        return {"rows": self.rows}
 
     def load_state_dict(self, state):
-        self.rows, self.param_scheduler.hps = state["rows"], state["hps"]
+        self.rows = state["rows"]

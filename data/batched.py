@@ -1,9 +1,11 @@
-"""Run any Albumentations pipeline over a batch, with parameters of their own for every image."""
+"""Run an Albumentations pipeline over a batch, with parameters of their own for every image."""
 
 import random
 
 import albumentations as A
 import numpy as np
+import torch
+from torch import Tensor
 
 from .errors import DataError
 from .keys import Keys
@@ -26,6 +28,28 @@ def augment(pipeline: A.Compose, images: np.ndarray, keys: Keys) -> np.ndarray:
     for position, step in enumerate(steps):
         run = _at_once if isinstance(step, BatchTransform) else _one_by_one
         images = run(step, images, keys.salted(position))
+    return images
+
+
+def runs_on_device(pipeline: A.Compose) -> bool:
+    """Whether every step can be applied to tensors, so that `augment_tensor` can stand in for `augment`."""
+    steps = pipeline.transforms
+    return pipeline.p >= 1 and all(isinstance(s, BatchTransform) and s.apply_to_tensor is not None for s in steps)
+
+
+def augment_tensor(pipeline: A.Compose, images: Tensor, keys: Keys) -> Tensor:
+    """`augment` on the device of `images`, N×H×W×C uint8: the same draws and the same bytes.
+
+    Args:
+        pipeline: one that `runs_on_device`.
+        images: stay as they are.
+        keys: what the draws are made from.
+    """
+    for position, step in enumerate(pipeline.transforms):
+        drawn = step.parameters(keys.salted(position), step.p, tuple(images.shape[1:]))
+        images = step.apply_to_tensor(
+            images, **{name: torch.from_numpy(v).to(images.device) for name, v in drawn.items()}
+        )
     return images
 
 

@@ -11,10 +11,11 @@ from fastai.torch_core import default_device
 
 from .cache import Stats, load_pixels, load_stats
 from .images import FitSquare, open_image
-from .loader import BatchDL, Store
+from .loader import BatchDL
 from .normalize import NormalizeBytes
 from .pipelines import train_pipeline
 from .sources import Source, open_source
+from .store import Store, targets_of
 
 
 def image_block(source: Source, recipe, stats: Stats) -> DataBlock:
@@ -33,7 +34,7 @@ def image_block(source: Source, recipe, stats: Stats) -> DataBlock:
         dl_type=BatchDL,
         dls_kwargs={"pipeline": train_pipeline(recipe, fill), "seed": recipe.seed},
     )
-    held_out = range(len(source.train), len(source.train) + len(source.valid))
+    held_out = range(len(source.train_files), len(source.train_files) + len(source.valid_files))
     return DataBlock(
         blocks=(images, CategoryBlock(vocab=source.classes)),
         get_items=_files,
@@ -57,7 +58,7 @@ def image_dls(source: str | Path | Source, recipe, stats: Stats | None = None) -
         DataError: data that cannot be found, fetched or used.
     """
     source = open_source(source, recipe.seed, recipe.limit, recipe.holdout)
-    recipe = recipe.resolve(images=len(source.train), size=source.size, mirror=source.mirror, crop=source.crop)
+    recipe = recipe.resolve(images=len(source.train_files), size=source.size, mirror=source.mirror, crop=source.crop)
     pixels = load_pixels(source, recipe.size, recipe.cache)
     stats = stats or load_stats(source, recipe.size, pixels)
     device = default_device() if recipe.device == "auto" else torch.device(recipe.device)
@@ -66,7 +67,6 @@ def image_dls(source: str | Path | Source, recipe, stats: Stats | None = None) -
         bs=recipe.batch_size,
         val_bs=2 * recipe.batch_size,  # no gradients to keep
         num_workers=recipe.workers,
-        pin_memory=device.type == "cuda",
         dl_kwargs=[{"store": s} for s in _stores(source, pixels)],
         device=device,
     )
@@ -81,7 +81,6 @@ def _files(source: Source) -> list[Path]:
 def _stores(source: Source, pixels: np.ndarray | None) -> list[Store | None]:
     if pixels is None:
         return [None, None]
-    target = {name: i for i, name in enumerate(source.classes)}
-    targets = np.array([target[path.parent.name] for path in _files(source)])
-    n = len(source.train)
+    targets = targets_of([*source.train_files, *source.valid_files], source.classes)
+    n = len(source.train_files)
     return [Store(pixels[:n], targets[:n]), Store(pixels[n:], targets[n:])]

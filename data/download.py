@@ -16,13 +16,11 @@ from queue import Empty, Queue
 from threading import Thread
 from urllib.request import urlretrieve
 
-import fastai.data
-from fastai.data.external import fastai_cfg, fastai_path
-from fastdownload import FastDownload
 from filelock import FileLock
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 from .errors import DataError
+from .home import home_path
 from .progress import on_terminal
 
 SILENCE = 10  # seconds without a byte after which a transfer is given up
@@ -34,8 +32,8 @@ def fetch(url: str) -> Path:
     Raises:
         DataError: no network, a server that is silent, a damaged archive.
     """
-    archive = fastai_path("archive") / Path(url).name
-    folder = fastai_path("data") / archive.stem
+    archive = home_path("archive") / Path(url).name
+    folder = home_path("data") / archive.stem
     if folder.is_dir():
         return folder
     for directory in (archive.parent, folder.parent):
@@ -59,6 +57,10 @@ def _advice(url: str, folder: Path, error: Exception) -> str:
 
 
 def _download(url: str, archive: Path) -> None:
+    import fastai.data
+    from fastai.data.external import fastai_cfg
+    from fastdownload import FastDownload
+
     checker = FastDownload(fastai_cfg(), module=fastai.data)
     if archive.exists() and checker.check(url, archive):
         return

@@ -1,14 +1,14 @@
 """List a folder of images: `train/` and `valid|val|test/` by class, or one folder of classes."""
 
+import mimetypes
 import os
 from pathlib import Path
 from typing import NamedTuple
 
-from fastai.vision.data import image_extensions
-
 from .errors import DataError
 
 VALID_NAMES = ("valid", "val", "test")
+IMAGE_SUFFIXES = {suffix for suffix, kind in mimetypes.types_map.items() if kind.startswith("image/")}  # fastai's
 
 
 class ImageFile(NamedTuple):
@@ -80,7 +80,7 @@ def _list_images(folder: Path, label: str) -> list[ImageFile]:
 
 def _is_image(entry: os.DirEntry) -> bool:
     name = entry.name
-    return name[name.rfind(".") :].lower() in image_extensions and not name.startswith(".") and entry.is_file()
+    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES and not name.startswith(".") and entry.is_file()
 
 
 def _scan(folder: Path):

@@ -1,4 +1,4 @@
-"""Open an image and fit it into a square: the one way in which files, arrays and PIL images become pixels."""
+"""Open an image and fit it into a square: how files, arrays and PIL images become the items of a `DataBlock`."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from fastai.data.transforms import ToTensor
 from fastai.torch_core import TensorCategory
 from fastai.vision.core import PILImage
 from fasttransform import Transform
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from .errors import DataError
+from .decode import fitted, open_rgb
 
 
 def open_image(source: Path | str | np.ndarray | Tensor | bytes | Image.Image) -> PILImage:
@@ -23,23 +23,9 @@ def open_image(source: Path | str | np.ndarray | Tensor | bytes | Image.Image) -
         DataError: a file that is missing or no image, named.
     """
     if isinstance(source, Path | str):
-        return _open_file(source)
+        return PILImage.create(open_rgb(source))
     image = source if isinstance(source, Image.Image) else PILImage.create(source)
     return PILImage.create(image.convert("RGB"))
-
-
-def _open_file(path: Path | str) -> PILImage:
-    try:
-        with Image.open(path) as image:
-            return PILImage.create(ImageOps.exif_transpose(image).convert("RGB"))
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:  # what its readers raise
-        reason = str(error).split(" '")[0] or type(error).__name__  # without the path once more
-        raise DataError(f"{path}: not a readable image ({reason}); replace or remove it") from error
 
 
 class FitSquare(Transform):
@@ -51,7 +37,7 @@ class FitSquare(Transform):
         self.size = size
 
     def encodes(self, item):
-        return fit_square(item, self.size) if isinstance(item, PILImage) else item  # see `encodes` below
+        return PILImage.create(fitted(item, self.size)) if isinstance(item, PILImage) else item  # see `encodes` below
 
 
 @ToTensor
@@ -62,12 +48,3 @@ def encodes(self, target: TensorCategory) -> TensorCategory:
     image beside it alive until garbage is collected: hundreds of megabytes of large photographs.
     """
     return target
-
-
-def fit_square(image: PILImage, size: int) -> PILImage:
-    return PILImage.create(ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR))
-
-
-def read_pixels(path: Path, size: int) -> np.ndarray:
-    """The pixels of a file, size×size×3, uint8."""
-    return np.asarray(fit_square(open_image(path), size))

@@ -1,8 +1,10 @@
 """A fastai `DataLoader` that reads, augments and moves whole batches."""
 
+import os
+import sys
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import albumentations as A
 import numpy as np
@@ -10,24 +12,17 @@ import torch
 from fastai.data.core import TfmdDL
 from fastai.data.load import _loaders  # torch's iterators with and without worker processes
 from fastai.torch_core import TensorCategory, TensorImage, to_device
+from torch import Tensor
 
-from .ahead import ahead
-from .batched import augment
+from .batched import augment, augment_tensor, runs_on_device
 from .errors import DataError
 from .keys import Keys
 from .malloc import return_large_blocks
+from .store import Store
 
-
-class Store(NamedTuple):
-    """The decoded images of one split.
-
-    Attributes:
-        pixels: N×H×W×C, uint8.
-        targets: N, int64.
-    """
-
-    pixels: np.ndarray
-    targets: np.ndarray
+HOSTS = ("cpu",)  # devices on which batches are made by this process, image by image or in numpy
+HOST_CHUNK, DEVICE_CHUNK = 2**20, 2**25  # bytes of pixels that are augmented together where batches are smaller
+MOST_WORKERS = 8  # that are started for a GPU where the user names no number
 
 
 class Passes:
@@ -41,15 +36,17 @@ class BatchDL(TfmdDL):
     """Batches of (uint8 images N×C×H×W, targets), augmented as a function of (seed, epoch, sample).
 
     Images come from `store` where there is one, else item by item from the dataset. Only the training split
-    (`split_idx` 0) is augmented.
+    (`split_idx` 0) is augmented. Where the device is a GPU, batches are made there if the images are decoded, fit into
+    its memory and every step of the pipeline can run there; otherwise worker processes make them, so that the process
+    that trains shares its interpreter's lock with no one. The batches are the same in every case.
 
     Args:
         store: the decoded images of `dataset`, in its order.
         pipeline: the augmentation.
         seed: fixes order and augmentation, together with the epoch.
         passes: the count of epochs to share.
-        num_workers: processes that read and augment; none are used where there is a store, because passing a
-            batch between processes takes longer than making it.
+        num_workers: processes that make batches. None are used on a CPU where there is a store: to pass a batch between
+            processes takes longer than to make it. On a GPU that cannot make them, 0 stands for as many as are useful.
 
     Attributes:
         epoch: what the next iteration draws for; one more after each start of an iteration, and settable.
@@ -73,7 +70,8 @@ class BatchDL(TfmdDL):
         self.store, self.pipeline, self.seed = store, pipeline, seed
         self.passes = passes or Passes()
         self.start = 0
-        self._drawn, self._first = 0, 0  # epoch and first batch of the iteration under way, also in workers
+        self._drawn, self._first = 0, 0  # epoch and first batch of the current iteration; workers read them too
+        self._alone = False  # no worker is started for a single batch
 
     @property
     def epoch(self) -> int:
@@ -90,25 +88,94 @@ class BatchDL(TfmdDL):
             own |= {"store": self.store, "passes": self.passes}
         return super().new(dataset, cls, **{**own, **kwargs})
 
+    def show_batch(self, *args: Any, **kwargs: Any) -> Any:
+        import fastai.vision.data  # noqa: F401  registers how images are shown; imports torchvision
+
+        return super().show_batch(*args, **kwargs)
+
+    def one_batch(self) -> tuple:
+        self._alone = True
+        try:
+            return super().one_batch()
+        finally:
+            self._alone = False
+
     def __iter__(self) -> Iterator[tuple]:
         self._drawn, self.epoch = self.epoch, self.epoch + 1
         self._first, self.start = self.start, 0
         self.before_iter()
         self._idxs = self.get_idxs()  # here, once, and not in every worker
         try:
+            yield from self._from_store() if self._in_process() else self._from_loader()
+        finally:
+            self._first = 0
+
+    # How the batches of an iteration are made
+
+    def _in_process(self) -> bool:
+        """Whether this process makes the batches from the decoded images."""
+        return self.store is not None and (self._alone or self._on_host() or self._resident())
+
+    def _on_host(self) -> bool:
+        return self.device is None or self.device.type in HOSTS
+
+    def _resident(self) -> bool:
+        """Whether the device holds the images and makes the batches."""
+        if self.store is None or self._on_host() or not self.store.fits(self.device):
+            return False
+        return not self._augments() or runs_on_device(self.pipeline)
+
+    def _augments(self) -> bool:
+        return bool(self.pipeline) and getattr(self.dataset, "split_idx", None) == 0
+
+    def _worker_count(self) -> int:
+        if self._alone or sys.platform in ("win32", "darwin"):  # as fastai
+            return 0
+        useful = 0 if self._on_host() else min(MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1))
+        return self.workers or useful
+
+    # From the decoded images
+
+    def _from_store(self) -> Iterator[tuple]:
+        """Several small batches are made together, which takes no longer than to make one."""
+        pixels_of_batch = self.bs * self.store.pixels[0].size
+        chunk = self.bs * max(1, (DEVICE_CHUNK if self._resident() else HOST_CHUNK) // pixels_of_batch)
+        ends = len(self) * self.bs - self._first * self.bs  # the last batch may be short, or dropped
+        together = all(getattr(f, "per_image", False) for f in self.after_batch.fs)
+        for start in range(0, min(ends, len(self._idxs)), chunk):
+            images, targets = self._made(self._idxs[start : min(start + chunk, ends)])
+            if together:
+                images = self.after_batch((TensorImage(images),))[0].as_subclass(Tensor)
+            for batch in zip(images.split(self.bs), targets.split(self.bs), strict=True):
+                batch = TensorImage(batch[0]), TensorCategory(batch[1])
+                yield batch if together else self.after_batch(batch)
+
+    def _made(self, idxs: list[int]) -> tuple[Tensor, Tensor]:
+        """Augmented images N×C×H×W, uint8, in the memory of N×H×W×C, and targets N, on the device."""
+        if self._resident():
+            pixels, targets = self.store.on(self.device)
+            chosen = torch.tensor(idxs, device=self.device)
+            images, targets = pixels[chosen], targets[chosen]
+            if self._augments():
+                images = augment_tensor(self.pipeline, images, self._keys(idxs))
+        else:
+            images = self._augmented(self.store.pixels[idxs], idxs)
+            images, targets = self._move((torch.from_numpy(images), torch.from_numpy(self.store.targets[idxs])))
+        return images.permute(0, 3, 1, 2), targets
+
+    # From the files, or where a worker process runs the pipeline
+
+    def _from_loader(self) -> Iterator[tuple]:
+        self.fake_l.num_workers = self._worker_count()
+        try:
             for batch in _loaders[self.fake_l.num_workers == 0](self.fake_l):
                 yield self.after_batch(self._move(batch))
         except DataError as error:  # a worker's comes with the worker's traceback before it
             message = str(error).strip().splitlines()[-1]
             raise DataError(message.removeprefix("data.errors.DataError: ")) from error
-        finally:
-            self._first = 0
 
     def _move(self, batch: tuple) -> tuple:
-        """To the device without waiting for it, which fastai's own loop does at every batch."""
-        if self.device is None:
-            return batch
-        return to_device(tuple(batch), self.device, non_blocking=self.pin_memory)
+        return tuple(batch) if self.device is None else to_device(tuple(batch), self.device)
 
     def sample(self) -> Iterator[int]:
         """The share of this process: whole batches, in turn."""
@@ -119,26 +186,13 @@ class BatchDL(TfmdDL):
         """fastai's hook at the start of a worker process."""
         return_large_blocks()
 
-    def get_idxs(self) -> list[int]:
-        return super().get_idxs()[self._first * self.bs :]
-
-    def shuffle_fn(self, idxs: list[int]) -> list[int]:
-        return [idxs[i] for i in self._keys(idxs).order().tolist()]
-
     def create_batches(self, samps: Iterator[int]) -> Iterator[tuple]:
-        batches = map(self._load, self.chunkify(samps))
-        waits = self.device is None or self.device.type == "cpu"  # then a thread would take from the training
-        yield from batches if waits else ahead(batches)
+        yield from map(self._load, self.chunkify(samps))
 
     def _load(self, idxs: list[int]) -> tuple:
         images, *targets = self._read_items(idxs) if self.store is None else self._read_store(idxs)
-        if self.pipeline and getattr(self.dataset, "split_idx", None) == 0:
-            images = augment(self.pipeline, images, self._keys(idxs))
-        channels_last = torch.from_numpy(images).permute(0, 3, 1, 2)  # N×C×H×W in the memory of N×H×W×C
+        channels_last = torch.from_numpy(self._augmented(images, idxs)).permute(0, 3, 1, 2)
         return TensorImage(channels_last), *targets
-
-    def _keys(self, idxs: list[int]) -> Keys:
-        return Keys.of(self.seed, self._drawn, np.array(idxs, np.uint64))
 
     def _read_store(self, idxs: list[int]) -> tuple:
         return self.store.pixels[idxs], TensorCategory(torch.from_numpy(self.store.targets[idxs]))
@@ -146,3 +200,17 @@ class BatchDL(TfmdDL):
     def _read_items(self, idxs: list[int]) -> tuple:
         images, *targets = self.do_batch([self.do_item(i) for i in idxs])
         return images.permute(0, 2, 3, 1).contiguous().numpy(), *targets
+
+    # Order and augmentation
+
+    def get_idxs(self) -> list[int]:
+        return super().get_idxs()[self._first * self.bs :]
+
+    def shuffle_fn(self, idxs: list[int]) -> list[int]:
+        return [idxs[i] for i in self._keys(idxs).order().tolist()]
+
+    def _keys(self, idxs: list[int]) -> Keys:
+        return Keys.of(self.seed, self._drawn, np.array(idxs, np.uint64))
+
+    def _augmented(self, images: np.ndarray, idxs: list[int]) -> np.ndarray:
+        return augment(self.pipeline, images, self._keys(idxs)) if self._augments() else images

@@ -3,17 +3,24 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from fastai.data.external import URLs, fastai_path
 from PIL import Image
 
 from . import sampling
 from .digits import digits_folder
 from .download import fetch
 from .errors import DataError
-from .folders import list_splits
+from .folders import ImageFile, list_splits
+from .home import home_path
+from .listing import kept_splits
 
+ARCHIVES = {  # fastai's `URLs.CIFAR` and `URLs.CIFAR_100`
+    "cifar10": "https://s3.amazonaws.com/fast-ai-sample/cifar10.tgz",
+    "cifar100": "https://s3.amazonaws.com/fast-ai-imageclas/cifar100.tgz",
+}
+NAMED = ("digits", *ARCHIVES)  # folders that this program writes, and nobody edits
 LARGEST_OWN_SIDE = 64  # pixels; photographs are shrunk to it where no size is asked for
 SMALLEST_SIDE = 8  # pixels; the net halves its input three times
 
@@ -24,7 +31,7 @@ class Source:
 
     Attributes:
         name: digits, cifar10, cifar100, or the folder's path.
-        train, valid: paths in a fixed order; the parent folder names the class.
+        train_files, valid_files: in a fixed order; the label is the class.
         classes: names, sorted; the position is the target.
         size: the images' own side in pixels.
         mirror: the mirroring that suits them: alternate, random or none.
@@ -34,14 +41,24 @@ class Source:
     """
 
     name: str
-    train: list[Path] = field(repr=False)
-    valid: list[Path] = field(repr=False)
+    train_files: list[ImageFile] = field(repr=False)
+    valid_files: list[ImageFile] = field(repr=False)
     classes: list[str]
     size: int
     mirror: str
     crop: float
     fingerprint: str
     stamp: str
+
+    @cached_property
+    def train(self) -> list[Path]:
+        """Paths of the training images; the parent folder names the class."""
+        return [file.path for file in self.train_files]
+
+    @cached_property
+    def valid(self) -> list[Path]:
+        """Paths of the validation images."""
+        return [file.path for file in self.valid_files]
 
 
 def open_source(
@@ -61,7 +78,7 @@ def open_source(
     if isinstance(data, Source):
         return data
     root = _locate(data)
-    train, valid = list_splits(root)
+    train, valid = kept_splits(root) if data in NAMED else list_splits(root)
     classes = sorted({f.label for f in train})
     if holdout:
         train, valid = sampling.hold_out(train, holdout, seed)
@@ -70,8 +87,8 @@ def open_source(
     train, valid = sampling.at_most(train, limit, seed), sampling.at_most(valid, limit, seed)
     return Source(
         name=str(data),
-        train=[f.path for f in train],
-        valid=[f.path for f in valid],
+        train_files=train,
+        valid_files=valid,
         classes=classes,
         size=_own_side(train[0].path),
         mirror="none" if data == "digits" else "alternate",
@@ -82,11 +99,11 @@ def open_source(
 
 
 def _locate(data: str | Path) -> Path:
-    home = fastai_path("data")
+    home = home_path("data")
     if data == "digits":
         return digits_folder(home)
-    if data in ("cifar10", "cifar100"):
-        return fetch(URLs.CIFAR if data == "cifar10" else URLs.CIFAR_100)
+    if data in ARCHIVES:
+        return fetch(ARCHIVES[data])
     return Path(data).expanduser().absolute()
 
 

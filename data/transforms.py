@@ -6,9 +6,11 @@ from typing import Any, Literal
 import albumentations as A
 import cv2
 import numpy as np
+import torch
 from albumentations.core.transforms_interface import BaseTransformInitSchema
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field
+from torch import Tensor
 
 from .keys import Keys
 
@@ -17,8 +19,11 @@ class BatchTransform(A.ImageOnlyTransform):
     """A transform of N×H×W×C or N×H×W images that draws parameters for each of them, `p` included.
 
     The draws come from `keys` (see `data.keys`) where the call carries them, else from the transform's own
-    random generator. A subclass draws in `draw` and applies in `apply_to_images`.
+    random generator. A subclass draws in `draw` and applies in `apply_to_images`. Where it also applies in
+    `apply_to_tensor`, the loader runs it on the device; both must give the same bytes.
     """
+
+    apply_to_tensor = None
 
     @property
     def targets(self) -> dict[str, Any]:
@@ -30,8 +35,11 @@ class BatchTransform(A.ImageOnlyTransform):
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         keys = data.get("keys") or self._own_keys(len(data["images"]) if "images" in data else 1)
-        hit = keys.uniform(0) < self._rate
-        return self.draw(keys, hit, params["shape"])
+        return self.parameters(keys, self._rate, params["shape"])
+
+    def parameters(self, keys: Keys, rate: float, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Parameters by name, each of length N, for images of this shape; `rate` is the probability for each image."""
+        return self.draw(keys, keys.uniform(0) < rate, shape)
 
     def _own_keys(self, count: int) -> Keys:
         """Salted with the name: `A.Compose(seed=…)` gives all of its transforms the same generator."""
@@ -80,6 +88,24 @@ class BatchCrop(BatchTransform):
         n, height, width = images.shape[:3]
         return _windows(self._padded(images), height, width)[np.arange(n), y, x].reshape(images.shape)
 
+    def apply_to_tensor(self, images: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        n, height, width = images.shape[:3]
+        rows, row_inside = self._sources(y, height)  # N×H
+        columns, column_inside = self._sources(x, width)  # N×W
+        first = torch.arange(n, device=images.device)[:, None, None]
+        moved = images[first, rows[:, :, None], columns[:, None, :]]
+        if self.border == "reflect":
+            return moved
+        inside = row_inside[:, :, None] & column_inside[:, None, :]  # N×H×W
+        return moved.masked_fill(~inside[..., None], self.fill)
+
+    def _sources(self, offset: Tensor, side: int) -> tuple[Tensor, Tensor]:
+        """For each image and each position along one side: where its pixel comes from, and whether it is no border."""
+        wanted = torch.arange(side, device=offset.device) + offset[:, None] - self.pad  # N×side
+        period = max(1, 2 * (side - 1))
+        folded = wanted % period
+        return torch.minimum(folded, period - folded), (wanted >= 0) & (wanted < side)
+
     def _padded(self, images: np.ndarray) -> np.ndarray:
         """Columns in one call for the rows of all images, then rows: half the time of `np.pad` alone."""
         mode = cv2.BORDER_CONSTANT if self.border == "constant" else cv2.BORDER_REFLECT_101
@@ -107,6 +133,9 @@ class BatchMirror(BatchTransform):
             rows = chosen.reshape(-1, *chosen.shape[2:])  # NH×W×C: one call mirrors all rows
             result[mirrored] = cv2.flip(rows, 1).reshape(chosen.shape)
         return result
+
+    def apply_to_tensor(self, images: Tensor, mirrored: Tensor) -> Tensor:
+        return torch.where(mirrored[:, None, None, None], images.flip(2), images)
 
 
 class BatchAlternatingMirror(BatchMirror):
@@ -155,6 +184,18 @@ class BatchCutout(BatchTransform):
         channels = windows.shape[-1] // self.side
         windows[which, y[which], x[which]] = np.tile(np.broadcast_to(self.fill, channels), self.side)
         return result
+
+    def apply_to_tensor(self, images: Tensor, hit: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        height, width = images.shape[1:3]
+        rows, columns = self._covered(y, height), self._covered(x, width)
+        square = (hit[:, None] & rows)[:, :, None] & columns[:, None, :]  # N×H×W
+        fill = torch.tensor(self.fill, dtype=images.dtype, device=images.device)
+        return torch.where(square[..., None], fill, images)
+
+    def _covered(self, start: Tensor, length: int) -> Tensor:
+        """For each image, which positions along one of its sides the square covers: N×length."""
+        position = torch.arange(length, device=start.device) - start[:, None]
+        return (position >= 0) & (position < self.side)
 
 
 def _windows(images: np.ndarray, height: int, width: int, writeable: bool = False) -> np.ndarray:

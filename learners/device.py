@@ -1,5 +1,6 @@
 """Which device a run uses, and what it is fast at."""
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Literal
 
@@ -34,6 +35,6 @@ def precision(device: torch.device) -> Literal["bf16", "fp32"]:
     return "bf16" if native else "fp32"
 
 
-def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
+def autocast(device: torch.device) -> AbstractContextManager:
     """The context in which a forward pass runs there."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted and precision(device) == "bf16")
+    return torch.autocast(device.type, torch.bfloat16) if precision(device) == "bf16" else nullcontext()

@@ -2,22 +2,20 @@
 
 from pathlib import Path
 
-import fastai.vision.learner  # noqa: F401  registers how images and predictions are shown
 import torch
 from fastai.callback.core import TrainEvalCallback
 from fastai.data.core import DataLoaders
-from fastai.learner import CastToTensor
-from fastai.losses import CrossEntropyLossFlat
-from fastai.metrics import accuracy
 from fastai.torch_core import defaults
 from torch import Tensor
 
+from callbacks.means import hit_rate
 from callbacks.progress import RichProgress
 from callbacks.recorder import DeviceMean, DeviceRecorder
 from data import image_dls
 from learners.device import pick_device
 from learners.init import WHITENING_IMAGES, kaiming_filters, whiten_stem, zero_init_blocks
 from learners.learner import ImageLearner
+from learners.loss import ClassLoss
 from learners.optimizer import opt_func, splitter
 from learners.recipe import Recipe
 from learners.resnet import ResNet18
@@ -51,13 +49,13 @@ def assemble(dls: DataLoaders, model: ResNet18, **kwargs) -> ImageLearner:
         dls,
         model,
         recipe=recipe,
-        loss_func=CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing),
+        loss_func=ClassLoss(label_smoothing=recipe.label_smoothing),
         opt_func=opt_func(recipe),
         splitter=splitter(recipe),
         lr=defaults.lr if recipe.lr == "auto" else recipe.lr,
-        metrics=DeviceMean(accuracy),
+        metrics=DeviceMean(hit_rate, "accuracy"),
         default_cbs=False,  # fastai's recorder waits for the device each step, its progress bar writes into pipes
-        cbs=[TrainEvalCallback, CastToTensor, DeviceRecorder, RichProgress],
+        cbs=[TrainEvalCallback, DeviceRecorder, RichProgress],
         **kwargs,
     )
 
@@ -86,6 +84,6 @@ def initial_model(dls: DataLoaders, width: int = 64) -> ResNet18:
 
 def _sample(dls: DataLoaders) -> Tensor:
     """Up to 2,000 training images as the model gets them, N×3×H×W, on the CPU; not augmented."""
-    files = dls.source.train
-    some = files[:: max(1, len(files) // WHITENING_IMAGES)]
+    files = dls.source.train_files
+    some = [file.path for file in files[:: max(1, len(files) // WHITENING_IMAGES)]]
     return torch.cat([x.cpu() for (x,) in dls.test_dl(some)])

@@ -4,9 +4,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
 from fastai.callback.core import Callback, CancelEpochException
-from fastai.learner import Learner
 from fastcore.basics import noop
 from fastcore.foundation import L
 from matplotlib.figure import Figure
@@ -22,7 +20,7 @@ from callbacks.files import write_csv
 from callbacks.finite import FiniteLoss
 from callbacks.history import History
 from callbacks.lr_find.finder import LRFound, find_lr
-from callbacks.schedule import CycleCurve, OneCycle, ScheduleRecord
+from callbacks.schedule import OneCycle, PlannedRates, ScheduleRecord
 from callbacks.sharpness import SharpnessAware
 from callbacks.wait import LoaderWait
 from learners.device import autocast
@@ -30,10 +28,11 @@ from learners.memory import naming_memory
 from learners.optimizer import param_groups
 from learners.recipe import Recipe
 from learners.run import CHECKPOINT, claimed, load_checkpoint, write_recipe, write_results
+from learners.step import StepLearner
 from learners.warmup import warm_up
 
 
-class ImageLearner(Learner):
+class ImageLearner(StepLearner):
     """A fastai `Learner` that knows its recipe; made by `image_learner`.
 
     Args:
@@ -108,23 +107,28 @@ class ImageLearner(Learner):
             raise TrainingError(f"the learning-rate finder suggests nothing: {found.abstained}; give a rate with --lr")
         self.recipe = replace(self.recipe, lr=found.lr)
 
+    def show_results(self, *args, **kwargs):
+        """fastai's; the images that the model was shown beside its answers."""
+        import fastai.vision.learner  # noqa: F401  registers how answers are shown; imports torchvision
+
+        return super().show_results(*args, **kwargs)
+
     def lr_find(self, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200) -> LRFound:
         """The range test of this project under fastai's name; see `find_lr`. Nothing is changed by it."""
         return find_lr(self, start_lr, end_lr, steps)
 
     def _fit_cycle(self, *cbs, write=write_csv) -> tuple[list[dict], list[dict], dict]:
         """Rows of the history and of the schedule, and the seconds that were not training."""
-        recipe, curve = self.recipe, self._one_cycle()
-        plan = curve.first_group(len(self.dls.train) * recipe.epochs)
-        history = History(self.out and self.out / "history.csv", write)
-        schedule = ScheduleRecord(plan, self.out and self.out / "schedule.csv", write)
+        recipe, out = self.recipe, self.out
+        plan = self._one_cycle().table(len(self.dls.train) * recipe.epochs)
+        history = History(out and out / "history.csv", write)
+        schedule = ScheduleRecord([rates[0] for rates in plan], out and out / "schedule.csv", write)
         wait, warmup_seconds = LoaderWait(), warm_up(self)
-        self.fit_one_cycle(
-            recipe.epochs,
-            moms=(recipe.momentum,) * 3,
-            cbs=[LoaderEpoch(), history, CycleCurve(curve), schedule, wait, *self._recipe_cbs(), *cbs],
-            reset_opt=True,
-        )
+        watching = [LoaderEpoch(), history, PlannedRates(plan), schedule, wait]
+        try:
+            self.fit(recipe.epochs, cbs=[*watching, *self._recipe_cbs(), *cbs], reset_opt=True)
+        finally:
+            self.graphed = None  # the memory that it replays in
         costs = {"loader_wait_seconds": wait.seconds, "warmup_seconds": warmup_seconds}
         self.fitted = history.rows, schedule.rows
         return *self.fitted, costs
@@ -144,7 +148,7 @@ class ImageLearner(Learner):
     def _recipe_cbs(self) -> list[Callback]:
         """The callbacks that settings of the recipe turn on."""
         average = [WeightAverage()] if self.recipe.ema else []
-        sharpness = [SharpnessAware(self.recipe.sam, partial(self._autocast, True))] if self.recipe.sam else []
+        sharpness = [SharpnessAware(self.recipe.sam, partial(autocast, self.dls.device))] if self.recipe.sam else []
         return average + sharpness
 
     def fit(self, *args, cbs=None, **kwargs):
@@ -168,15 +172,3 @@ class ImageLearner(Learner):
     def _do_epoch_validate(self, *args, **kwargs):
         with self.rich_progress:
             super()._do_epoch_validate(*args, **kwargs)
-
-    def _do_one_batch(self):
-        """fastai's own precision callback hard-codes CUDA and stays on after an interrupt."""
-        with self._autocast(True):
-            super()._do_one_batch()
-
-    def _do_grad_opt(self):
-        with self._autocast(False):
-            super()._do_grad_opt()
-
-    def _autocast(self, wanted: bool) -> torch.autocast:
-        return autocast(next(self.model.parameters()).device, wanted)

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from learners.muon import Muon
 from learners.recipe import Recipe
 
+FUSED = ("cpu", "cuda")  # devices for which torch has SGD as one kernel
 FILTERS_RATE = 0.24  # Muon's rate for the filters, as a multiple of SGD's: 0.06 where SGD has 0.25
 
 
@@ -79,4 +80,10 @@ def _split(model: nn.Module, recipe: Recipe) -> list[dict]:
 def opt_func(recipe: Recipe):
     """fastai's `opt_func`: torch's SGD, because fastai's own has no Nesterov momentum; or `Muon`."""
     optimizer = Muon if recipe.optimizer == "muon" else torch.optim.SGD
-    return partial(OptimWrapper, opt=partial(optimizer, momentum=recipe.momentum, nesterov=recipe.momentum > 0))
+    sgd = partial(_fused, optimizer, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    return partial(OptimWrapper, opt=sgd)
+
+
+def _fused(optimizer: type[torch.optim.SGD], groups: list[dict], **settings) -> torch.optim.SGD:
+    """The optimizer, which steps all parameters of a group in one call where their device has a kernel for that."""
+    return optimizer(groups, fused=groups[0]["params"][0].device.type in FUSED, **settings)

@@ -46,7 +46,7 @@ class Recipe:
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where to train")
     limit: int | None = setting(None, "at most this many training and validation images, class-balanced")
     holdout: int | None = setting(None, "validate on this many training images and leave the test images alone")
-    workers: int = setting(0, "processes that read images from their files; none are used when they are cached")
+    workers: int = setting(0, "processes that make batches where neither a cache nor the GPU does [0: what is useful]")
     cache: Literal["auto", "memory", "none"] = setting("auto", "keep decoded images; auto does up to 512 MiB")
     momentum: float = setting(0.9, "Nesterov momentum, held constant")
     weight_decay: float = setting(1e-3, "L2 penalty on the weights, not on biases or norms")
@@ -75,6 +75,7 @@ class Recipe:
         0.0, "last part of the run that minimises sharpness too, as a fraction (Foret et al. 2021); a step costs two"
     )
     ema: bool = setting(True, "validate and leave an average of the weights (Polyak and Juditsky 1992)")
+    graph: bool = setting(True, "replay the model's passes as CUDA graphs, on a GPU and where the result is the same")
     compile: bool = setting(False, "compile the model with torch.compile before the run")
     cutout: float = setting(0.25, "side of the square that is blanked, as a fraction of the image (8 of 32 pixels)")
 

@@ -11,10 +11,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from safetensors.torch import save
 
-from callbacks import history, schedule
 from callbacks.checkpoint.archive import CheckpointError, read_state, remove_drafts
 from callbacks.checkpoint.state import FORMAT
-from callbacks.curves import plot_curves
 from callbacks.errors import TrainingError
 from callbacks.files import replacing, write_csv, write_json
 from learners.device import precision
@@ -25,7 +23,7 @@ log = logging.getLogger(__name__)
 
 LOCK, CHECKPOINT = ".lock", "checkpoint.pt"
 BEFORE = {"decay": "cosine"}  # what runs did before these settings existed, where that is not the default
-FREE = ("device", "workers", "cache")  # settings that do not change the result: a run may go on with others
+FREE = ("device", "workers", "cache", "graph")  # settings that do not change the result: a run may go on with others
 
 
 class RunDirectoryError(ValueError):
@@ -99,8 +97,8 @@ def write_recipe(learn, out: Path) -> None:
         **learn.recipe.to_dict(),
         "device": str(learn.dls.device),
         "precision": precision(learn.dls.device),
-        "train_images": len(source.train),
-        "valid_images": len(source.valid),
+        "train_images": len(source.train_files),
+        "valid_images": len(source.valid_files),
         "classes": list(learn.dls.vocab),
         "fingerprint": source.fingerprint,
         "versions": versions(),
@@ -177,6 +175,9 @@ def write_results(learn, epochs: list[dict], steps: list[dict], costs: dict) -> 
 
 def _write_files(learn, out: Path, epochs: list[dict], steps: list[dict], results: dict) -> None:
     """The CSVs once more, for their last write may have failed; `metrics.json` last: where it is, all is."""
+    from callbacks import history, schedule
+    from callbacks.curves import plot_curves
+
     write_csv(out / "history.csv", history.COLUMNS, epochs)
     write_csv(out / "schedule.csv", schedule.COLUMNS, steps)
     write_model(learn, out)
@@ -195,8 +196,8 @@ def metrics(learn, epochs: list[dict]) -> dict:
         "epochs": learn.recipe.epochs,
         "peak_epoch": learn.recipe.peak_epoch,
         "parameters": sum(p.numel() for p in learn.model.parameters()),
-        "train_images": len(source.train),
-        "valid_images": len(source.valid),
+        "train_images": len(source.train_files),
+        "valid_images": len(source.valid_files),
         "images_per_second": sum(row["images"] for row in epochs) / trained,
         "seconds": sum(row["seconds"] for row in epochs),
         "seed": learn.recipe.seed,

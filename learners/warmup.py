@@ -5,18 +5,23 @@ from time import perf_counter
 import torch
 
 from learners.device import autocast
+from learners.graph import trusted_graph
 
 STEPS = 3  # of training, and as many of validation
+GRAPH_DEVICES = ("cuda",)
 
 
 def warm_up(learn) -> float:
     """Train and validate on blank batches, and leave weights, norm statistics and random states as they were.
 
+    On a GPU `learn.graphed` becomes the graph of the model, where the recipe asks for it and it can be trusted.
+
     Returns:
         Seconds that it took, the compilation included; 0 on a CPU without `compile`, which has nothing to warm.
     """
     device = learn.dls.device.type
-    if device == "cpu" and not learn.recipe.compile:
+    graph = learn.recipe.graph and device in GRAPH_DEVICES
+    if device == "cpu" and not (learn.recipe.compile or graph):
         return 0.0
     started = perf_counter()
     before = {name: tensor.clone() for name, tensor in learn.model.state_dict().items()}
@@ -27,6 +32,7 @@ def warm_up(learn) -> float:
         _blank_step(learn, learn.dls.train.bs, training=True)
         for n in {min(bs, n_valid), n_valid % bs} - {0}:
             _blank_step(learn, n, training=False)
+    learn.graphed = trusted_graph(learn) if graph else None
     learn.model.load_state_dict(before)
     learn.model.zero_grad()
     if device == "cuda":

@@ -12,6 +12,7 @@ from callbacks.checkpoint.interrupt import Interrupts
 from callbacks.checkpoint.state import capture, is_finite, restore
 from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.errors import TrainingError
+from callbacks.rates import rate_and_momentum
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Checkpoint(Callback):
         self.finite_loss.check()
         state = capture(self.learn)
         if not is_finite(state):
-            rate = self.opt.hypers[0]["lr"]
+            rate, _ = rate_and_momentum(self.opt)
             raise TrainingError(
                 f"the weights are not finite after epoch {self.epoch}, step {self.iter}, rate {rate:.3g}; "
                 "a lower --lr usually helps, `lr-find` measures one"

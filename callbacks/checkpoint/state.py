@@ -8,7 +8,7 @@ import torch
 from fastcore.foundation import L
 
 SCALARS = (float, int, str, bool, type(None))
-FORMAT = 1  # of the checkpoint; a file of another format is refused
+FORMAT = 2  # of the checkpoint; a file of another format is refused
 
 
 def capture(learn) -> dict[str, Any]:

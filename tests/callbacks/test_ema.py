@@ -87,6 +87,7 @@ class Interruption(Callback):
             state = {"steps": self.average.steps, "average": {n: t.clone() for n, t in self.average.average.items()}}
             assert state.keys() == self.average.state_dict().keys()
             self.average.before_fit()
+            self.average.before_train()
             self.average.load_state_dict(state)
 
 

@@ -36,6 +36,7 @@ def test_validation_figures_and_smooth_losses_are_fastais():
     assert learn.recorder.metric_names == theirs.recorder.metric_names[:-1]  # theirs ends in the time
     for row, expected in zip(learn.recorder.values, theirs.recorder.values, strict=True):
         assert list(row[1:]) == pytest.approx(list(expected[1:]), rel=1e-6)
+    assert learn.smooth_loss == learn.recorder.losses[-1]
     assert learn.recorder.losses == pytest.approx([float(loss) for loss in theirs.recorder.losses], rel=1e-5)
 
 

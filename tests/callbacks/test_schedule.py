@@ -5,13 +5,14 @@ import math
 import pytest
 import torch
 from fastai.callback.core import Callback
+from fastai.callback.schedule import ParamScheduler
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import nn
 
 from callbacks.errors import TrainingError
-from callbacks.schedule import CycleCurve, OneCycle, ScheduleRecord
+from callbacks.schedule import OneCycle, PlannedRates, ScheduleRecord
 
 
 def one_cycle(position: float, peak: float, lr_max: float, div: float, div_final: float, decay="cosine") -> float:
@@ -25,7 +26,7 @@ def one_cycle(position: float, peak: float, lr_max: float, div: float, div_final
 
 
 def planned_rates(steps: int, lr_max: float, **shape) -> list[float]:
-    return OneCycle([lr_max], **shape).first_group(steps)
+    return [rate for (rate,) in OneCycle([lr_max], **shape).table(steps)]
 
 
 @pytest.mark.parametrize(("epochs", "peak", "steps"), [(24, 5, 97), (24, 5, 1), (10, 2, 13), (3, 0.625, 22)])
@@ -58,14 +59,17 @@ def learner(n_batches=4):
     return Learner(dls, nn.Linear(3, 2), nn.CrossEntropyLoss(), opt_func=sgd, path=".", model_dir=".")
 
 
-def fit(learn, record, epochs=3, **kwargs):
+def fit(learn, record, epochs=3, rates=None):
     learn.logger = print
     with learn.no_bar(), learn.no_logging():
-        learn.fit_one_cycle(epochs, 0.1, div=5, div_final=1e5, pct_start=1 / 3, moms=(0.9,) * 3, cbs=record, **kwargs)
+        learn.fit(epochs, cbs=[PlannedRates(rates or [[rate] for rate in plan()]), record])
+
+
+CYCLE = {"div": 5, "div_final": 1e5, "pct_start": 1 / 3}
 
 
 def plan(epochs=3, n_batches=4):
-    return planned_rates(epochs * n_batches, 0.1, div=5, div_final=1e5, pct_start=1 / 3)
+    return planned_rates(epochs * n_batches, 0.1, **CYCLE)
 
 
 def test_what_was_applied_is_recorded_beside_the_plan(tmp_path):
@@ -79,23 +83,34 @@ def test_what_was_applied_is_recorded_beside_the_plan(tmp_path):
     assert len(lines) == 13
 
 
-def test_fit_one_cycle_follows_the_curve_that_it_is_given():
-    curve = OneCycle([0.1], div=5, div_final=1e5, pct_start=1 / 3, decay="linear")
-    record = ScheduleRecord(curve.first_group(12))
+def test_every_group_gets_its_own_rate():
+    learn, rates = learner(), OneCycle([0.1, 0.8], **CYCLE, decay="linear", starts=[0, 1 / 3]).table(12)
+    learn.splitter = lambda model: [{"params": [model.weight]}, {"params": [model.bias]}]
+    seen = []
+    watch = Callback(after_step=lambda self: seen.append([group["lr"] for group in self.opt.opt.param_groups]))
+    learn.add_cb(watch)
+    fit(learn, ScheduleRecord([first for first, _ in rates]), rates=rates)
+    assert seen == rates
+    assert seen[3][1] == 0 < seen[4][1]
+
+
+def test_fastai_gets_the_rates_and_moments_that_its_recorder_draws():
     learn = learner()
-    learn.add_cb(CycleCurve(curve))
-    fit(learn, record)
-    line = [0.1 + (1e-6 - 0.1) * step / 8 for step in range(8)]
-    assert [row["lr"] for row in record.rows[4:]] == pytest.approx(line, rel=1e-5)
+    fit(learn, ScheduleRecord(plan()))
+    assert learn.recorder.hps == {"lr": plan(), "mom": [0.9] * 12}
+    assert learn.recorder.lrs == plan()
 
 
-class SchedulerThatStartsAgain(Callback):
+class SchedulerThatStartsAgain(ParamScheduler):
     """The fault that cost the first work of this kind its accuracy: the position is reset every epoch."""
 
-    order = 59.5
+    order = 61
+
+    def __init__(self):
+        super().__init__({"lr": OneCycle([0.1], **CYCLE)})
 
     def before_batch(self):
-        self.learn.pct_train = self.iter / (self.n_iter * self.n_epoch)
+        self._update_val(self.iter / (self.n_iter * self.n_epoch))
 
 
 class RateSetByHand(Callback):

@@ -8,8 +8,8 @@ from PIL import Image
 
 from data import cache
 from data.cache import load_pixels, load_stats
+from data.decode import read_pixels
 from data.errors import DataError
-from data.images import read_pixels
 from data.sources import open_source
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -35,7 +35,7 @@ def test_pixels_are_those_of_the_files_in_their_order(root, home):
 
 def test_a_second_start_decodes_nothing(root, monkeypatch):
     first = load_pixels(open_source(root), 12)
-    monkeypatch.setattr(cache, "read_pixels", None)
+    monkeypatch.setattr("data.decode.read_pixels", None)
     np.testing.assert_array_equal(load_pixels(open_source(root), 12), first)
 
 

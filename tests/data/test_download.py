@@ -7,12 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import fastdownload.core
 import numpy as np
 import pytest
-from fastai.data.external import URLs
+from fastai.data.external import URLs, fastai_path
 from PIL import Image
 
 from data import download
 from data.errors import DataError
-from data.sources import open_source
+from data.home import home_path
+from data.sources import ARCHIVES, open_source
 
 
 def archive(*extra):
@@ -49,7 +50,7 @@ def serve(home, monkeypatch):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         url = f"http://127.0.0.1:{server.server_port}/cifar10.tgz"
-        monkeypatch.setattr(URLs, "CIFAR", url)
+        monkeypatch.setitem(ARCHIVES, "cifar10", url)
         monkeypatch.setattr(fastdownload.core, "read_checks", lambda module: {url: known})
         return requests
 
@@ -102,7 +103,7 @@ def test_an_archive_is_fetched_once_and_stdout_stays_clean(serve, home, capfd):
 def test_what_is_there_needs_no_network(home, make_folder, monkeypatch):
     (home / "data").mkdir(parents=True)
     make_folder({"train/a": 2, "train/b": 2, "test/a": 1}, name="home/data/cifar10")
-    monkeypatch.setattr(URLs, "CIFAR", "http://nowhere.invalid/cifar10.tgz")
+    monkeypatch.setitem(ARCHIVES, "cifar10", "http://nowhere.invalid/cifar10.tgz")
     assert len(open_source("cifar10").train) == 4
 
 
@@ -123,7 +124,7 @@ def test_a_failure_tells_what_to_do_and_leaves_no_data(serve, home, monkeypatch,
     with pytest.raises(DataError, match=reason) as caught:
         open_source("cifar10")
     message = str(caught.value)
-    assert URLs.CIFAR in message
+    assert ARCHIVES["cifar10"] in message
     assert str(home / "data" / "cifar10") in message
     assert "--data digits" in message
     assert message.count("\n") == 1
@@ -133,7 +134,7 @@ def test_a_failure_tells_what_to_do_and_leaves_no_data(serve, home, monkeypatch,
 
 
 def test_a_refused_connection_is_told(home, monkeypatch):
-    monkeypatch.setattr(URLs, "CIFAR", "http://127.0.0.1:1/cifar10.tgz")
+    monkeypatch.setitem(ARCHIVES, "cifar10", "http://127.0.0.1:1/cifar10.tgz")
     with pytest.raises(DataError, match="refused"):
         open_source("cifar10")
 
@@ -178,3 +179,8 @@ def test_nothing_is_unpacked_outside_the_folder(serve, home, monkeypatch):
     with pytest.raises(DataError, match="outside"):
         open_source("cifar10")
     assert not list(home.rglob("outside.png"))
+
+
+def test_the_addresses_and_folders_are_fastais(home):
+    assert ARCHIVES == {"cifar10": URLs.CIFAR, "cifar100": URLs.CIFAR_100}
+    assert [home_path(kind) for kind in ("data", "archive")] == [fastai_path(kind) for kind in ("data", "archive")]

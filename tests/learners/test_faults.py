@@ -13,7 +13,7 @@ from fastai.callback.core import Callback
 from small_runs import ALL_STEPS, SMALL, STEPS, begin, go_on, in_process, outcome, processes, seeded
 
 from callbacks.checkpoint.archive import CheckpointError, read_state
-from callbacks.checkpoint.state import is_finite
+from callbacks.checkpoint.state import FORMAT, is_finite
 from callbacks.errors import TrainingError
 from learners import image_learner
 from learners.run import RunDirectoryError, claimed
@@ -167,7 +167,7 @@ def test_a_damaged_checkpoint_ends_with_2_and_stays_as_it_is(app, tmp_path, dama
 def test_a_checkpoint_of_another_format_is_refused(tmp_path, monkeypatch):
     with pytest.raises(TrainingError):
         begin(tmp_path / "run", At(4, "before_batch", poison))
-    monkeypatch.setattr("learners.run.FORMAT", 2)
+    monkeypatch.setattr("learners.run.FORMAT", FORMAT + 1)
     with pytest.raises(CheckpointError, match="another version"):
         go_on(tmp_path / "run")
 

@@ -11,8 +11,9 @@ from torch import nn
 
 from data import DataError
 from learners import ResNet18, image_learner
+from learners.evaluation import evaluate
 from learners.run import RunDirectoryError
-from learners.saved import evaluate, load_run
+from learners.saved import load_run
 from learners.warmup import warm_up
 
 OFF = {"zero_init": False, "whiten": False, "bias_lr": 1.0, "ema": False}
