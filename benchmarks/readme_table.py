@@ -29,7 +29,7 @@ def _others(results: Path) -> str:
         if (path := results / f"{name}.json").exists()
     ]
     return (
-        "\n".join(["| measured on two cores without a GPU | `python -m benchmarks.…` |", "|---|---|", *lines])
+        "\n".join(["| measured on two cores, where no GPU is named | `python -m benchmarks.…` |", "|---|---|", *lines])
         if lines
         else ""
     )
@@ -48,6 +48,31 @@ def _photos(report: dict) -> str:
 def _step(report: dict) -> str:
     (ours, _), *others = report["ratios"].items()
     return f"a training step, {ours}: {'; '.join(f'{ratio:.2f} of a {name}' for name, ratio in others)}"
+
+
+def _launch(report: dict) -> str:
+    ms = report["fastest"]
+    speeds = f"{ms['app']:.2f} ms beside {ms['plain loop']:.2f}"
+    return (
+        f"a step that is all launches (a net of {report['options']['width']} to 32 channels): {speeds} of a plain loop"
+    )
+
+
+def _gpu_step(report: dict) -> str:
+    rows = [f"{name}: {r['images_per_second']:,.0f} images/s" for name, r in report["rows"].items()]
+    return f"training on one {report['machine']['gpu']}, {'; '.join(rows)}"
+
+
+def _decoding(report: dict) -> str:
+    rates = f"{report['ours']:,.0f} images/s beside {report['former']:,.0f} of Pillow in threads"
+    return f"decoding the PNG files of CIFAR-10: {rates}"
+
+
+def _exactness(report: dict) -> str:
+    device = report["machine"]["gpu"] or report["machine"]["cpu"]
+    words = {True: "the same", False: "not the same"}
+    rows = [f"{way}: {words[r['repeated']]} and {words[r['resumed']]}" for way, r in report["rows"].items()]
+    return f"a second run and a resumed one, to the last bit, on {device}: {'; '.join(rows)}"
 
 
 def _finder(report: dict) -> str:
@@ -73,6 +98,10 @@ OTHERS = {
     "data_loading": _loading,
     "photo_memory": _photos,
     "train_step": _step,
+    "train_step_launch": _launch,
+    "train_step_cuda": _gpu_step,
+    "decoding": _decoding,
+    "exactness": _exactness,
     "lr_finder_cifar10": _finder,
     "lr_finder_digits": _finder,
     "lr_finder_cost": _finder_cost,
@@ -80,6 +109,8 @@ OTHERS = {
     "checkpoint": _checkpoint,
 }
 COMMANDS = {  # where they are more than the name
+    "train_step_launch": "train_step --scene launch",
+    "train_step_cuda": "train_step --scene cuda",
     "lr_finder_cifar10": "lr_finder",
     "lr_finder_digits": "lr_finder --data digits --size 8",
 }
