@@ -10,21 +10,22 @@
 #     pip download --no-deps --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 -d WHEELS NAME…
 # ARCHIVES holds CIFAR-10 as *.tgz. OUT gets the figures as JSON and every log. LIMIT is the time in seconds (230); each
 # step gets a part of it, and one that fails or takes too long does not keep the next from running.
-# REHEARSE=1 runs the same steps on tiny data and without a GPU.
+# REHEARSE=1 runs the same steps on tiny data and without a GPU, with ten times the time.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-wheels=$1 archives=$2 out=$3 limit=${LIMIT:-230}
+wheels=$1 archives=$2 out=$3 limit=${LIMIT:-230} stretch=1
 work=runs/gpu
 rm -rf "$work" && mkdir -p "$work" "$out"
 export PYTHONUNBUFFERED=1 FASTAI_HOME="$PWD/$work/fastai" PYTHONPATH="$PWD/$work/site${PYTHONPATH:+:$PYTHONPATH}"
 python=${PYTHON:-python3} data=cifar10 scene=cuda size=32 flags="--epochs 24" small="--data cifar10" find="" seconds=""
 if [ "${REHEARSE:-}" ]; then
+    limit=${LIMIT:-3000} stretch=10
     data=digits scene=launch size=8 flags="--data digits --size 8 --limit 256 --batch-size 16 --epochs 2"
     small="--data digits --size 8 --limit 64 --batch-size 16" find="--data digits --size 8 --steps 20"
 fi
 
 step() { # NAME SECONDS COMMAND…: at most that long and no longer than is left; the log's end is shown
-    local name=$1 most=$2 begun=$SECONDS left=$((limit - SECONDS))
+    local name=$1 most=$(($2 * stretch)) begun=$SECONDS left=$((limit - SECONDS))
     shift 2
     if [ "$left" -lt 5 ]; then
         echo "== $name: left out, no time left"

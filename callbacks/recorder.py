@@ -101,7 +101,8 @@ class DeviceRecorder(Recorder):
         if not self.training:
             super().after_batch()
         elif self.yb:
-            self.pending.append((self.learn.loss.detach().mean(), len(self.y)))
+            loss = self.learn.loss.detach()
+            self.pending.append((loss.mean() if loss.ndim else loss, len(self.y)))
             self.lrs.append(rate_groups(self.opt)[-1]["lr"])
 
     def fetch(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from fastai.callback.core import TrainEvalCallback
 from fastai.data.core import DataLoaders
@@ -12,6 +13,7 @@ from callbacks.means import hit_rate
 from callbacks.progress import RichProgress
 from callbacks.recorder import DeviceMean, DeviceRecorder
 from data import image_dls
+from data.floats import normalised
 from learners.device import pick_device
 from learners.init import WHITENING_IMAGES, kaiming_filters, whiten_stem, zero_init_blocks
 from learners.learner import ImageLearner
@@ -78,12 +80,15 @@ def initial_model(dls: DataLoaders, width: int = 64) -> ResNet18:
         if recipe.zero_init:
             zero_init_blocks(model)
         if recipe.whiten:
-            whiten_stem(model.conv1, _sample(dls))  # to start a loader draws a number
+            whiten_stem(model.conv1, _sample(dls))
     return model.to(dls.device, memory_format=torch.channels_last)
 
 
 def _sample(dls: DataLoaders) -> Tensor:
     """Up to 2,000 training images as the model gets them, N×3×H×W, on the CPU; not augmented."""
-    files = dls.source.train_files
-    some = [file.path for file in files[:: max(1, len(files) // WHITENING_IMAGES)]]
-    return torch.cat([x.cpu() for (x,) in dls.test_dl(some)])
+    files, store = dls.source.train_files, dls.train.store
+    some = slice(None, None, max(1, len(files) // WHITENING_IMAGES))
+    if store is None:
+        return torch.cat([x.cpu() for (x,) in dls.test_dl([file.path for file in files[some]])])
+    mean, std = (torch.tensor(values) for values in dls.stats)
+    return normalised(torch.from_numpy(np.array(store.pixels[some])), mean, std)

@@ -96,7 +96,7 @@ def trusted_graph(learn, capture: Capture | None = None) -> GraphedModel | None:
     """
     try:
         graphed, why = _tried(learn, capture or capture_on_cuda)
-    except RuntimeError as error:  # of CUDA, memory included, and of autograd
+    except (RuntimeError, AssertionError) as error:  # of CUDA, memory included, and of torch's own checks
         graphed, why = None, f"it could not be captured ({str(error).splitlines()[0]})"
     if why:
         log.warning("no CUDA graph, every step runs eagerly: %s", why)

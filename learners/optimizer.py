@@ -86,4 +86,5 @@ def opt_func(recipe: Recipe):
 
 def _fused(optimizer: type[torch.optim.SGD], groups: list[dict], **settings) -> torch.optim.SGD:
     """The optimizer, which steps all parameters of a group in one call where their device has a kernel for that."""
-    return optimizer(groups, fused=groups[0]["params"][0].device.type in FUSED, **settings)
+    device = next(param.device for group in groups for param in group["params"])
+    return optimizer(groups, fused=device.type in FUSED, **settings)
