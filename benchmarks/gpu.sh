@@ -69,7 +69,7 @@ step train_step 75 "$python" -m benchmarks.train_step --scene "$scene" --rounds 
 step exactness 60 "$python" -m benchmarks.exactness $small --budget 40
 step explain 40 bash -c "time '$python' app.py explain $work/run"
 step lr_find 40 bash -c "time '$python' app.py lr-find $find --out $work/lr"
-[ "$data" = cifar10 ] && step decoding 30 "$python" -m benchmarks.decoding --rounds 1
+[ "$data" = cifar10 ] && step decoding 30 "$python" -m benchmarks.decoding
 step tests 600 "$python" -m pytest -q ${TESTS:-tests --ignore tests/test_notebooks.py -n 12} --continue-on-collection-errors
 
 for name in "train_step_$scene" exactness decoding; do

@@ -138,17 +138,20 @@ class BatchDL(TfmdDL):
 
     def _from_store(self) -> Iterator[tuple]:
         """Several small batches are made together, which takes no longer than to make one."""
-        pixels_of_batch = self.bs * self.store.pixels[0].size
-        chunk = self.bs * max(1, (DEVICE_CHUNK if self._resident() else HOST_CHUNK) // pixels_of_batch)
-        ends = len(self) * self.bs - self._first * self.bs  # the last batch may be short, or dropped
+        bytes_of_batch = self.bs * self.store.pixels[0].size
+        chunk = self.bs * max(1, (DEVICE_CHUNK if self._resident() else HOST_CHUNK) // bytes_of_batch)
+        stop = min(len(self._idxs), (len(self) - self._first) * self.bs)  # the last batch may be dropped
+        for start in range(0, stop, chunk):
+            yield from self._batches(self._idxs[start : min(start + chunk, stop)])
+
+    def _batches(self, idxs: list[int]) -> Iterator[tuple]:
         together = all(getattr(f, "per_image", False) for f in self.after_batch.fs)
-        for start in range(0, min(ends, len(self._idxs)), chunk):
-            images, targets = self._made(self._idxs[start : min(start + chunk, ends)])
-            if together:
-                images = self.after_batch((TensorImage(images),))[0].as_subclass(Tensor)
-            for batch in zip(images.split(self.bs), targets.split(self.bs), strict=True):
-                batch = TensorImage(batch[0]), TensorCategory(batch[1])
-                yield batch if together else self.after_batch(batch)
+        images, targets = self._made(idxs)
+        if together:
+            images = self.after_batch((TensorImage(images),))[0].as_subclass(Tensor)
+        for parts in zip(images.split(self.bs), targets.split(self.bs), strict=True):
+            batch = TensorImage(parts[0]), TensorCategory(parts[1])
+            yield batch if together else self.after_batch(batch)
 
     def _made(self, idxs: list[int]) -> tuple[Tensor, Tensor]:
         """Augmented images N×C×H×W, uint8, in the memory of N×H×W×C, and targets N, on the device."""
