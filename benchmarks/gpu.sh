@@ -5,8 +5,8 @@
 #     benchmarks/gpu.sh WHEELS ARCHIVES OUT
 #
 # WHEELS holds what else requirements.txt needs (fastai fastcore fastdownload fasttransform fastprogress plum-dispatch
-# beartype albumentations albucore stringzilla simsimd pydantic pydantic-core annotated-types typing-inspection; for the
-# tests also grad-cam and torch-lr-finder), fetched where there is a network:
+# beartype albumentations albucore stringzilla simsimd pydantic pydantic-core annotated-types typing-inspection; for all
+# tests also torch-lr-finder and a wheel of grad-cam), fetched where there is a network:
 #     pip download --no-deps --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 -d WHEELS NAME…
 # ARCHIVES holds CIFAR-10 as *.tgz. OUT gets the figures as JSON and every log. LIMIT is the time in seconds (230); each
 # step gets a part of it, and one that fails or takes too long does not keep the next from running.

@@ -288,3 +288,15 @@ def test_the_finder_steps_a_twin_that_no_graph_stands_for(captured):
     after = learn.lr_find(steps=8).sweeps[0].losses
     logging.disable(logging.NOTSET)
     assert before.tolist() == after.tolist()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_replays_the_eager_step(caplog):
+    """The real capture: it is trusted, its gradients are the eager step's, and a run with it learns."""
+    learn = learner(device="cuda")
+    graphed = trusted_graph(learn)
+    assert graphed is not None, caplog.text
+    assert gradient_error(learn, graphed, *noise_batch(learn, 9)) < 1e-2
+    losses = learner(device="cuda", epochs=3).fit_recipe(), learner(device="cuda", epochs=3, graph=False).fit_recipe()
+    assert losses[0]["valid_loss"] == pytest.approx(losses[1]["valid_loss"], rel=0.2)
+    assert not caplog.records
