@@ -12,13 +12,13 @@ import random
 from pathlib import Path
 
 import torch
+from callbacks.gradcam.faithfulness import SHIFTS, STEPS, Faithfulness, faithfulness
 from fastai.learner import Learner
 from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
 
 from benchmarks.report import write_report
-from callbacks.gradcam.faithfulness import SHIFTS, STEPS, Faithfulness, faithfulness
 from callbacks.gradcam.images import chosen_batches
 from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import METHODS

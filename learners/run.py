@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from callbacks.curves import plot_curves
 from callbacks.errors import TrainingError
 from callbacks.files import replacing, write_csv, write_json
 from learners.device import precision
+from learners.heatmaps import choose_heatmaps
 from learners.provenance import commit, versions
 from learners.recipe import Recipe
 
@@ -204,7 +205,10 @@ def metrics(learn, epochs: list[dict]) -> dict:
 
 
 def write_model(learn, out: Path) -> None:
-    """`model.safetensors`, and in `model.json` what its user needs: architecture, classes, size, normalisation."""
+    """`model.safetensors`, and in `model.json` what its user needs.
+
+    That is: architecture, classes, size, normalisation, and which heatmaps explain this model best.
+    """
     weights = {name: tensor.contiguous() for name, tensor in learn.model.state_dict().items()}
     with replacing(out / "model.safetensors") as draft:
         draft.write_bytes(save(weights))  # its `save_file` hides a full disk in an error of its own
@@ -215,5 +219,6 @@ def write_model(learn, out: Path) -> None:
         "channels": 3,
         "mean": learn.dls.stats.mean,
         "std": learn.dls.stats.std,
+        "heatmaps": asdict(choose_heatmaps(learn)),
     }
     write_json(out / "model.json", description)

@@ -8,11 +8,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from callbacks.files import write_json
+from callbacks.gradcam.choice import Choice
+from callbacks.gradcam.methods import DEFAULT
 from data import DataError, Source, image_dls, open_source
 from data.cache import Stats
 from data.folders import list_splits
 from learners.device import pick_device
 from learners.factory import assemble
+from learners.heatmaps import choose_heatmaps
 from learners.learner import ImageLearner
 from learners.recipe import Recipe
 from learners.resnet import ResNet18
@@ -62,6 +65,29 @@ def load_run(run: str | Path, data: str | Path | None = None, device: str = "aut
     stats = Stats(tuple(description["mean"]), tuple(description["std"]))
     dls = image_dls(source, replace(recipe, device=device.type), stats).to(device)
     return assemble(dls, model.to(device, memory_format=torch.channels_last))
+
+
+def heatmaps_of(run: Path, learn, method: str | None, layer: str | None) -> Choice:
+    """The heatmaps to explain a finished run with.
+
+    What the user names wins, then what the run's `model.json` keeps. A run of an earlier version keeps nothing: its
+    layer is chosen now, in a moment, and `model.json` stays as it is.
+
+    Args:
+        method, layer: what the user named, or None.
+
+    Raises:
+        RunDirectoryError: `model.json` cannot be read.
+    """
+    if layer or method == "fusion":  # which has layers of its own
+        return Choice(method or DEFAULT, layer, "as asked for")
+    kept = read_json(run, "model.json").get("heatmaps")
+    if kept is None:
+        found = choose_heatmaps(learn, (method or DEFAULT,))
+        return replace(found, reason=f"{found.reason}; chosen now, for model.json keeps no choice")
+    if method and method != kept["method"]:
+        return Choice(method, kept["layer"], "the method as asked for, the layer as model.json keeps it")
+    return Choice(kept["method"], kept["layer"], f"{kept['reason']}; kept in model.json", kept["images"])
 
 
 def _own_source(recipe: Recipe, fingerprint: str) -> Source:

@@ -4,9 +4,8 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import nn
-
 from callbacks.gradcam.faithfulness import SHIFTS, STEPS, Faithfulness, _shifted, blur, faithfulness
+from torch import nn
 
 
 class Looks(nn.Module):
