@@ -30,7 +30,8 @@ def share(hits: Sequence[bool]) -> Estimate | None:
     p = sum(map(bool, hits)) / n
     middle, half = (p + Z**2 / (2 * n)), Z * sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
     scale = 1 + Z**2 / n
-    return Estimate(p, max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale), n)
+    low, high = (middle - half) / scale, (middle + half) / scale
+    return Estimate(p, max(0.0, min(low, p)), min(1.0, max(high, p)), n)  # rounding may cross 0, 1 and the share
 
 
 def mean_share(values: Sequence[float]) -> Estimate | None:

@@ -1,7 +1,5 @@
 """Occlusion (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901), alone and within Grad-CAM's map."""
 
-from functools import partial
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,25 +19,21 @@ def occluded_cells(question: Question) -> Tensor:
     """
     xb, targets = question.xb, question.checked_targets()
     windows = _windows(*grid_of(xb)).to(xb)  # W×rows×columns
-    draw = torch.Generator().manual_seed(0)
-    fills = blurred_fill, partial(neighbours, draw=draw)
     with torch.no_grad():
-        lost = torch.stack([sum(_lost(question, i, targets, windows, fill) for fill in fills) for i in range(len(xb))])
-    values = torch.einsum("bw,wij->bij", lost / len(fills), windows.to(lost))
-    return values / windows.to(lost).sum(0)
+        lost = [_lost(question, xb[i : i + 1], targets[i : i + 1], windows) for i in range(len(xb))]
+    windows = windows.to(lost[0])
+    return torch.einsum("bw,wij->bij", torch.stack(lost), windows) / windows.sum(0)
 
 
-def blurred_fill(xb: Tensor, removed: Tensor) -> Tensor:
-    return torch.lerp(xb, blurred(xb), removed)
-
-
-def _lost(question: Question, i: int, targets: Tensor, windows: Tensor, fill) -> Tensor:
-    """What image i loses without each window, W numbers."""
-    xb, after = question.xb[i : i + 1], []
-    for some in windows.split(batch_of(xb)):
-        shown = fill(xb.expand(len(some), -1, -1, -1), to_pixels(some, xb))
-        after.append(margin(question.logits(shown), targets[i].expand(len(some))))
-    return margin(question.logits(xb), targets[i : i + 1]) - torch.cat(after)
+def _lost(question: Question, image: Tensor, target: Tensor, windows: Tensor) -> Tensor:
+    """What one image, 1×C×H×W, loses without each window, W numbers: the mean over the two fills."""
+    draw = torch.Generator().manual_seed(0)  # the same noise, alone or in a batch
+    after = []
+    for some in windows.split(batch_of(image)):
+        xb, removed = image.expand(len(some), -1, -1, -1), to_pixels(some, image)
+        fills = torch.lerp(xb, blurred(image).expand_as(xb), removed), neighbours(xb, removed, draw)
+        after.append(sum(margin(question.logits(fill), target.expand(len(some))) for fill in fills) / 2)
+    return margin(question.logits(image), target) - torch.cat(after)
 
 
 def _windows(rows: int, columns: int) -> Tensor:
