@@ -84,7 +84,7 @@ def heatmaps_of(run: Path, learn, method: str | None, layer: str | None) -> Choi
     kept = read_json(run, "model.json").get("heatmaps")
     if kept is None:
         found = choose_heatmaps(learn, (method or DEFAULT,))
-        return replace(found, reason=f"{found.reason}; chosen now, for model.json keeps no choice")
+        return replace(found, reason=f"{found.reason}; chosen now, model.json keeps none")
     if method and method != kept["method"]:
         return Choice(method, kept["layer"], "the method as asked for, the layer as model.json keeps it")
     return Choice(kept["method"], kept["layer"], f"{kept['reason']}; kept in model.json", kept["images"])

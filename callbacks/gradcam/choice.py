@@ -41,8 +41,8 @@ class Score:
         return self.passed + (self.pointed or 0.0)
 
     def __str__(self) -> str:
-        pointed = "" if self.pointed is None else f", and {self.pointed:.0%} of their mass finds the class among four"
-        return f"{self.passed:.0%} of the {self.method} maps beat their controls{pointed}"
+        pointed = "" if self.pointed is None else f", {self.pointed:.0%} of the mass on one class of four"
+        return f"{self.passed:.0%} of {self.method} maps have p ≤ 0.05{pointed}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def choose(model: nn.Module, xb: Tensor, labels: Tensor, methods: Sequence[str] 
     return Choice(
         method=won.method if tried else methods[0],
         layer=top.layer,
-        reason=f"of {len(xb)} training images, {won}",
+        reason=f"on {len(xb)} training images {won}",
         images=len(xb),
         scores=tuple(dict.fromkeys([*plain, *tried])),
     )

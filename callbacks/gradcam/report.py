@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
+from rich.console import Group
 from rich.table import Table
 
 from callbacks.gradcam.choice import Choice
@@ -71,34 +72,35 @@ class ExplainReport:
         verdict = {"passed": self.randomisation.passed, "sentence": str(self.randomisation)}
         return asdict(self) | {"randomisation": asdict(self.randomisation) | verdict}
 
-    def table(self) -> Table:
-        """About ten lines."""
-        table = Table(show_header=False, box=None, pad_edge=False)
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column()
-        for name, text in self._lines():
-            table.add_row(name, text)
-        return table
+    def table(self) -> Group:
+        """About twelve lines that a person reads."""
+        facts = Table(show_header=False, box=None, pad_edge=False)
+        facts.add_column(style="bold", no_wrap=True)
+        for name, text in self._facts():
+            facts.add_row(name, text)
+        compared = Table(box=None, pad_edge=False)
+        names = (f"{one.method}, {one.layer or 'default layer'}" for one in (self.ours, self.usual))
+        for name in ("", *names, "chance"):
+            compared.add_column(name)
+        compared.add_row("maps with p ≤ 0.05", _text(self.ours.passed), _text(self.usual.passed), "5%")
+        compared.add_row("mass on one class of four", _text(self.ours.pointed), _text(self.usual.pointed), "25%")
+        return Group(facts, compared)
 
-    def _lines(self) -> list[tuple[str, str]]:
-        some = f", {self.images:,} of {self.available:,}, a random choice" if self.images < self.available else ""
+    def _facts(self) -> list[tuple[str, str]]:
+        some = f"{self.images:,} of {self.available:,}" if self.images < self.available else f"{self.images:,}"
         return [
-            ("images", f"{self.images:,}{some}; accuracy {self.accuracy:.2%}, {self.misclassified:,} misclassified"),
+            ("images", f"{some}; accuracy {self.accuracy:.2%}, {self.misclassified:,} misclassified"),
             ("heatmaps", str(self.choice)),
-            *((f"{name} maps", _passed(maps)) for name, maps in self.maps.items() if maps),
-            ("beat their controls", f"{_text(self.ours.passed)} of the maps (p ≤ 0.05; by chance 5%)"),
-            ("  Grad-CAM, last layer", f"{_text(self.usual.passed)}"),
-            ("find the class among four", f"{_text(self.ours.pointed)} of the mass (by chance 25%)"),
-            ("  Grad-CAM, last layer", f"{_text(self.usual.pointed)}"),
+            *((name, _passed(maps)) for name, maps in self.maps.items() if maps),
             ("random weights", str(self.randomisation)),
-            ("files", f"{self.out}: {', '.join(self.files)}, explain.json"),
+            ("files", f"{self.out}: {len(self.files)} figures, explain.json"),
         ]
 
 
 def _passed(maps: list[MapReport]) -> str:
     passed, same = sum(m.trust.passed for m in maps), sum(m.trust.agrees for m in maps)
-    return f"{passed} of {len(maps)} have p ≤ 0.05; a second fill moves the margin the same way for {same}"
+    return f"{passed} of {len(maps)} maps have p ≤ 0.05; a second fill agrees on {same}"
 
 
 def _text(estimate: Estimate | None) -> str:
-    return f"{estimate.text}, n = {estimate.count}" if estimate else "not measured"
+    return f"{estimate.text}, n {estimate.count}" if estimate else "not measured"

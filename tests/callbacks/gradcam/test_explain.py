@@ -81,7 +81,7 @@ def test_without_mistakes_there_is_no_grid_of_them(trained, tmp_path, monkeypatc
     report = explain(trained, tmp_path, count=2)
     assert report.files == ["correct.png", "correct_cam.png"]
     assert report.maps["misclassified"] == []
-    assert "misclassified maps" not in str(report._lines())
+    assert "misclassified" not in dict(report._facts())
 
 
 def test_a_wrong_layer_is_the_users_mistake_and_writes_nothing(trained, tmp_path):
