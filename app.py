@@ -101,17 +101,26 @@ def lr_find(
 @app.command()
 def explain(
     run: Run,
-    method: Annotated[str, typer.Option(help="gradcam, gradcam++, hirescam, layercam or fusion")] = "gradcam",
-    layer: Annotated[str | None, typer.Option(help="module to take maps from [default: the model's own]")] = None,
+    method: Annotated[str | None, typer.Option(help="as in gradcam, extremal, occlusion [default: the run's]")] = None,
+    layer: Annotated[str | None, typer.Option(help="module to take maps from [default: the run's]")] = None,
     count: Annotated[int, typer.Option(help="images in each grid", min=1)] = 25,
+    images: Annotated[int, typer.Option(help="validation images to look at, at the most", min=1)] = 500,
     out: Out = None,
     as_json: Json = False,
 ):
     """Show why the model of a run is right or wrong: heatmaps, and how far to trust them."""
+    from rich.console import Console
+
     from callbacks.gradcam.explain import explain
+    from learners.heatmaps import heatmaps_of
     from learners.saved import load_run
 
-    show(explain(load_run(run), out or run / "explain", method, layer, count), as_json)
+    learn = load_run(run)
+    report = explain(learn, out or run / "explain", heatmaps_of(run, learn, method, layer), count, images=images)
+    if as_json:
+        show(report.to_dict(), as_json)
+    else:
+        Console(soft_wrap=False).print(report.table())
 
 
 @app.command()

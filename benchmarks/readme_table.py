@@ -90,6 +90,17 @@ def _maps(report: dict) -> str:
     return f"heatmaps, in forward passes: {', '.join(rows)}"
 
 
+def _heatmaps(report: dict) -> str:
+    """A comparison with the layer that is usual elsewhere."""
+    rows = [
+        f"{name} {row['passed']['value']:.0%} of {row['passed']['count']:,} and {row['pointed']['value']:.1%} "
+        f"of {row['pointed']['count']}"
+        for name, row in report["summary"].items()
+    ]
+    what = f"maps of test images of {report['data']} that beat equal controls (p ≤ 0.05), and mass on the right quarter"
+    return f"{what} of mosaics: {'; '.join(rows)}"
+
+
 def _checkpoint(report: dict) -> str:
     return f"checkpoints take {report['shares']['blocked']:.2%} of the time of an epoch of CIFAR-10's size"
 
@@ -106,11 +117,13 @@ OTHERS = {
     "lr_finder_digits": _finder,
     "lr_finder_cost": _finder_cost,
     "gradcam": _maps,
+    "heatmaps": _heatmaps,
     "checkpoint": _checkpoint,
 }
 COMMANDS = {  # where they are more than the name
     "train_step_launch": "train_step --scene launch",
     "train_step_cuda": "train_step --scene cuda",
+    "heatmaps": "heatmaps RUN",
     "lr_finder_cifar10": "lr_finder",
     "lr_finder_digits": "lr_finder --data digits --size 8",
 }

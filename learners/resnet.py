@@ -36,8 +36,6 @@ class ResNet18(nn.Module):
     Source: He et al. 2016 (https://arxiv.org/abs/1512.03385), in the small-image form of kuangliu/pytorch-cifar.
     """
 
-    cam_layer = "layer3"  # where Grad-CAM is most faithful on CIFAR-10: benchmarks/gradcam_layers.py
-
     def __init__(self, n_classes: int = 10, in_channels: int = 3, width: int = 64):
         super().__init__()
         n1, n2, n3, n4 = width, 2 * width, 4 * width, 8 * width

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from itertools import count
 from pathlib import Path
 
@@ -207,7 +207,12 @@ def metrics(learn, epochs: list[dict]) -> dict:
 
 
 def write_model(learn, out: Path) -> None:
-    """`model.safetensors`, and in `model.json` what its user needs: architecture, classes, size, normalisation."""
+    """`model.safetensors`, and in `model.json` what its user needs.
+
+    That is: architecture, classes, size, normalisation, and which heatmaps explain this model best.
+    """
+    from learners.heatmaps import choose_heatmaps  # imports fastai, which `evaluate` does without
+
     weights = {name: tensor.contiguous() for name, tensor in learn.model.state_dict().items()}
     with replacing(out / "model.safetensors") as draft:
         draft.write_bytes(save(weights))  # its `save_file` hides a full disk in an error of its own
@@ -218,5 +223,6 @@ def write_model(learn, out: Path) -> None:
         "channels": 3,
         "mean": learn.dls.stats.mean,
         "std": learn.dls.stats.std,
+        "heatmaps": asdict(choose_heatmaps(learn)),
     }
     write_json(out / "model.json", description)

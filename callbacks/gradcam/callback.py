@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from callbacks.files import replacing
 from callbacks.gradcam.images import chosen_batches
 from callbacks.gradcam.maps import grad_cam, untouched
-from callbacks.gradcam.plots import RIGHT, WRONG, Panel, draw, short_name
+from callbacks.gradcam.methods import METHODS
+from callbacks.gradcam.plots import RIGHT, WRONG, Panel, Scale, draw, short_name
 
 MOMENTS = 7  # columns of heatmaps in the figure at the most
 
@@ -70,12 +71,14 @@ class GradCAMCallback(Callback):
         """A row for each image, a column for each epoch; of many epochs, some at even distances."""
         if not self.looks:
             return draw([], 1, "No epoch was trained with this callback")
+        method = METHODS[self.method]
         at = np.unique(np.linspace(0, len(self.looks) - 1, MOMENTS).round().astype(int))
         panels = []
         for row in zip(*(self.looks[i] for i in at), strict=True):
             panels.append(Panel(row[0].image, f"true {short_name(row[0].true)}"))
             panels.extend(_panel(look) for look in row)
-        return draw(panels, 1 + len(at), "How attention forms: the evidence for the true class, and the prediction")
+        heading = "How attention forms: the evidence for the true class, and the prediction"
+        return draw(panels, 1 + len(at), heading, Scale(method.unit, method.weak))
 
     def _look(self) -> list[Look]:
         images = range(len(self.dls.valid_ds))

@@ -1,77 +1,121 @@
 """All that there is to see of a trained model, as files in a directory."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from callbacks.files import replacing, write_json
-from callbacks.gradcam.images import chosen_batches
-from callbacks.gradcam.interpretation import WHY, GradCAMInterpretation
-from callbacks.gradcam.plots import draw
-from callbacks.gradcam.sanity import randomisation_check
+from callbacks.gradcam.choice import Choice
+from callbacks.gradcam.interpretation import WHY, Explained, GradCAMInterpretation
+from callbacks.gradcam.methods import DEFAULT
+from callbacks.gradcam.model_figures import method_report, random_sample, randomisation, usual_layer
+from callbacks.gradcam.report import ExplainReport, MapReport
 
-COMPARED = 8  # images in the why-wrong grid, and in the randomisation check
+COMPARED = 8  # images in the why-wrong grid
+IMAGES = 500  # that inference looks at by default: enough to fill the figures
+STAGES = 6
 
 
 def explain(
-    learn, out_dir: str | Path, method: str = "gradcam", layer: str | None = None, count: int = 25, dl=None
-) -> dict[str, Any]:
-    """Write the grids of misclassified and correct images, their heatmaps, the why-wrong grid and `faithfulness.json`.
+    learn, out_dir: str | Path, choice: Choice | None = None, count: int = 25, dl=None, images: int = IMAGES
+) -> ExplainReport:
+    """Write the grids of misclassified and correct images, their heatmaps, the why-wrong grid and `explain.json`.
 
     Args:
         learn: any fastai `Learner` on images with one label each.
         out_dir: made if need be; files of the same names are replaced.
-        method, layer: as of `grad_cam`.
+        choice: method and layer of the heatmaps; by default the default method at the default layer of `grad_cam`.
         count: images in each grid.
         dl: the images to explain; by default the validation images.
-
-    Returns:
-        What `faithfulness.json` holds: how many images there are, the accuracy, the files, the faithfulness of each
-        grid's maps, and the randomisation check.
+        images: look at so many of them at the most, a random choice that is the same each time.
 
     Raises:
         CamError: a layer or method that the model does not have.
     """
-    interp = GradCAMInterpretation.from_learner(learn, dl=dl, layer=layer, method=method)
-    wrong, correct = interp.explain(interp.wrong()[:count]), interp.explain(interp.correct()[:count])
-    compared = wrong.first(COMPARED)
-    true = interp.explain(compared.idxs, interp.targs[compared.idxs])
+    choice = choice or Choice(DEFAULT, None)
+    with _progress() as stage:
+        stage("looking at the images")
+        interp = GradCAMInterpretation.from_learner(
+            learn, dl=dl, layer=choice.layer, method=choice.method, images=images
+        )
+        stage("misclassified images")
+        wrong = interp.explain(interp.wrong()[:count])
+        true = interp.explain(wrong.idxs[:COMPARED], interp.targs[wrong.idxs[:COMPARED]])
+        stage("correct images")
+        sample = random_sample(interp, count)
+        correct = sample.only([n for n, i in enumerate(sample.idxs) if interp.decoded[i] == interp.targs[i]])
+        stage("heatmaps in general")
+        ours = method_report(interp, sample)
+        stage("Grad-CAM at the last layer, to compare with")
+        usual = usual_layer(interp, sample)
+        stage("random weights, and figures")
+        maps = {"misclassified": wrong, "correct": correct, "true class": true}
+        report = ExplainReport(
+            out=str(out_dir),
+            files=_write_figures(interp, Path(out_dir), maps),
+            images=len(interp.targs),
+            available=len(interp.dl.dataset),
+            misclassified=len(interp.wrong()),
+            accuracy=(interp.decoded == interp.targs).float().mean().item(),
+            choice=choice,
+            ours=ours,
+            usual=usual,
+            randomisation=randomisation(interp),
+            maps={name: _map_reports(interp, explained) for name, explained in maps.items()},
+        )
+    write_json(Path(out_dir) / "explain.json", report.to_dict())
+    return report
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A bar on stderr, on a terminal; the block calls what it gets at the start of each stage."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task, started = bar.add_task("", total=STAGES), 0
+
+        def stage(name: str) -> None:
+            nonlocal started
+            bar.update(task, description=name, completed=started)
+            started += 1
+
+        yield stage
+
+
+def _write_figures(interp: GradCAMInterpretation, out: Path, maps: dict[str, Explained]) -> list[str]:
+    """The names of the files that were written: of no images there is no figure."""
+    wrong, correct, true = maps.values()
     figures = {
         "misclassified": (interp.image_panels(wrong), 5, "Misclassified, the largest loss first"),
-        "misclassified_cam": (interp.heat_panels(wrong), 5, "Misclassified: the evidence for the predicted class"),
+        "misclassified_cam": (interp.pair_panels(wrong), 10, "Misclassified: the evidence for the predicted class"),
         "correct": (interp.image_panels(correct), 5, "Classified correctly, a random choice"),
-        "correct_cam": (interp.heat_panels(correct), 5, "Classified correctly: the evidence for the class"),
-        "why_wrong": (interp.why_panels(compared, true), 8, WHY),
+        "correct_cam": (interp.pair_panels(correct), 10, "Classified correctly: the evidence for the class"),
+        "why_wrong": (interp.why_panels(wrong.only(range(len(true.idxs))), true), 8, WHY),
     }
-    out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
-    files = [_save(out / f"{name}.png", *parts) for name, parts in figures.items() if parts[0]]
-    results = {
-        "out": str(out),
-        "files": [path.name for path in files],
-        "images": len(interp.targs),
-        "misclassified": len(interp.wrong()),
-        "accuracy": (interp.decoded == interp.targs).float().mean().item(),
-        "method": method,
-        "layer": layer or getattr(learn.model, "cam_layer", None),
-        "faithfulness": {
-            "misclassified": wrong.faith.summary(),
-            "correct": correct.faith.summary(),
-            "true_class_of_misclassified": true.faith.summary(),
-        },
-        "randomisation": _randomise(interp),
-    }
-    write_json(out / "faithfulness.json", results)
-    return results
+    names = [f"{name}.png" for name, (panels, *_) in figures.items() if panels]
+    for name in names:
+        with replacing(out / name) as draft:
+            interp.draw(*figures[name.removesuffix(".png")]).savefig(draft, dpi=120)
+    return names
 
 
-def _save(path: Path, panels: list, columns: int, heading: str) -> Path:
-    with replacing(path) as draft:
-        draw(panels, columns, heading).savefig(draft, dpi=120)
-    return path
+def _map_reports(interp: GradCAMInterpretation, explained: Explained) -> list[MapReport]:
+    def name(target: int) -> str:
+        return str(interp.vocab[int(target)])
 
-
-def _randomise(interp: GradCAMInterpretation) -> dict[str, float]:
-    """See `randomisation_check`; on some of the correct images, whose maps have most to lose."""
-    idxs = (interp.correct() or interp.wrong())[:COMPARED]
-    xb, *_ = chosen_batches(interp.dl, idxs)[0]
-    return randomisation_check(interp.learn.model, xb, interp.decoded[idxs][: len(xb)], interp.layer, interp.method)
+    return [
+        MapReport(
+            image=interp.rows[i],
+            true=name(interp.targs[i]),
+            predicted=name(interp.decoded[i]),
+            target=name(target),
+            probability=interp.preds[i, target].item(),
+            trust=trust,
+        )
+        for i, target, trust in zip(explained.idxs, explained.targets, explained.trust, strict=True)
+    ]

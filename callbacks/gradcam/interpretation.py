@@ -1,7 +1,10 @@
-"""Why a model is right or wrong: fastai's interpretation, with Grad-CAM and its faithfulness beside each image."""
+"""Why a model is right or wrong: fastai's interpretation, with heatmaps and how far to trust them."""
 
+import copy
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -11,11 +14,13 @@ from matplotlib.figure import Figure
 from sklearn.metrics import classification_report, confusion_matrix
 from torch import Tensor
 
-from callbacks.gradcam.faithfulness import Faithfulness, faithfulness
+from callbacks.gradcam.cells import batch_of
 from callbacks.gradcam.images import chosen_batches
 from callbacks.gradcam.layers import CamError
 from callbacks.gradcam.maps import grad_cam
-from callbacks.gradcam.plots import RIGHT, WRONG, Panel, draw, short_name
+from callbacks.gradcam.methods import DEFAULT, METHODS
+from callbacks.gradcam.plots import RIGHT, WRONG, Panel, Scale, draw, short_name
+from callbacks.gradcam.trust import Trust, measure_trust
 
 
 @dataclass(frozen=True)
@@ -23,37 +28,47 @@ class Explained:
     """k images with a map each.
 
     Attributes:
-        idxs: where the images stand in the loader.
+        idxs: which of the interpretation's images they are.
         images: k×H×W×C, from 0 to 1.
         cams: k×H×W, evidence in logits.
         targets: the class that each map is for.
-        faith: k figures of each kind.
+        trust: k, one for each map.
     """
 
     idxs: list[int]
     images: np.ndarray
     cams: np.ndarray
     targets: list[int]
-    faith: Faithfulness
+    trust: list[Trust]
 
-    def first(self, k: int) -> "Explained":
-        return Explained(self.idxs[:k], self.images[:k], self.cams[:k], self.targets[:k], self.faith.first(k))
+    def only(self, places: Sequence[int]) -> "Explained":
+        """Those at the given places, from 0 to k-1."""
+        places = list(places)
+        lists = ([values[n] for n in places] for values in (self.idxs, self.targets, self.trust))
+        idxs, targets, trust = lists
+        return Explained(idxs, self.images[places], self.cams[places], targets, trust)
 
 
 class GradCAMInterpretation(ClassificationInterpretation):
     """`GradCAMInterpretation.from_learner(learn).plot_top_losses(9)`, and the other questions one asks of a model.
 
     Inference runs once; probabilities, labels and losses are kept, and pixels are read again for a figure's images.
-    Each plot returns a matplotlib `Figure`; maps that do not beat a random and a centred one are titled uninformative.
+    Each plot returns a matplotlib `Figure`; the title of a map ends with its p-value (see `Trust`).
+
+    Attributes:
+        rows: where in the loader the images stand that were looked at; all other numbers count within these.
     """
 
-    def __init__(self, learn, dl, losses, preds: Tensor, targs: Tensor, act=None, layer=None, method="gradcam"):
+    def __init__(self, learn, dl, losses, preds, targs, act=None, layer=None, method=DEFAULT, rows=None):
         super().__init__(learn, dl, losses, act)
         self.preds, self.targs, self.layer, self.method = preds, targs, layer, method
+        self.rows = list(range(len(targs))) if rows is None else list(rows)
         self.decoded = preds.argmax(1)
 
     @classmethod
-    def from_learner(cls, learn, ds_idx: int = 1, dl=None, act=None, layer=None, method: str = "gradcam") -> Self:
+    def from_learner(
+        cls, learn, ds_idx: int = 1, dl=None, act=None, layer=None, method: str = DEFAULT, images: int | None = None
+    ) -> Self:
         """Run inference once.
 
         Args:
@@ -61,6 +76,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
             ds_idx: which of the learner's loaders, where no `dl` is given.
             act: from logits to probabilities; by default the loss function's own, or else softmax.
             layer, method: as of `grad_cam`.
+            images: look at so many images at the most, a random choice that is the same each time.
 
         Raises:
             CamError: a layer or method that the model does not have.
@@ -70,22 +86,36 @@ class GradCAMInterpretation(ClassificationInterpretation):
             act = _softmax
         xb, *_ = chosen_batches(dl, [0])[0]
         grad_cam(learn.model, xb, layer=layer, method=method)  # a wrong name shows before the long part
-        preds, targs, losses = (t.as_subclass(Tensor) for t in learn.get_preds(dl=dl, with_loss=True, act=act))
-        return cls(learn, dl, losses, preds, targs, act, layer, method)
+        rows = range(len(dl.dataset))
+        if images is not None and images < len(rows):
+            rows = sorted(random.Random(0).sample(rows, images))
+        some = dl.new(get_idxs=partial(list, rows))
+        preds, targs, losses = (t.as_subclass(Tensor) for t in learn.get_preds(dl=some, with_loss=True, act=act))
+        return cls(learn, dl, losses, preds, targs, act, layer, method, rows)
 
     def explain(self, idxs: Sequence[int], targets: Sequence[int] | None = None) -> Explained:
-        """Images, maps and their faithfulness; by default for the predicted classes."""
+        """Images, maps and how far to trust them; by default for the predicted classes."""
         idxs = [int(i) for i in idxs]
         targets = [int(t) for t in (self.decoded[idxs] if targets is None else targets)]
-        images, cams, faith, n = [], [], [], 0
-        for xb, _, shown in chosen_batches(self.dl, idxs) if idxs else ():
-            wanted = targets[n : n + len(xb)]
-            maps = grad_cam(self.learn.model, xb, wanted, self.layer, self.method)
-            faith.append(faithfulness(self.learn.model, xb, maps, wanted, seed=n))
-            images.extend(shown)
-            cams.extend(maps.cpu().numpy())
-            n += len(xb)
-        return Explained(idxs, np.array(images), np.array(cams), targets, Faithfulness.joined(faith))
+        if not idxs:
+            return Explained([], np.zeros((0, 1, 1, 1)), np.zeros((0, 1, 1)), [], [])
+        xb, images = self.batch(idxs)
+        bs = batch_of(xb)
+        parts = zip(xb.split(bs), torch.tensor(targets).split(bs), strict=True)
+        maps = torch.cat([grad_cam(self.learn.model, some, t, self.layer, self.method) for some, t in parts])
+        trust = measure_trust(self.learn.model, xb, maps, targets)
+        return Explained(idxs, images, maps.cpu().numpy(), targets, trust)
+
+    def batch(self, idxs: Sequence[int]) -> tuple[Tensor, np.ndarray]:
+        """Images as the model takes them, k×C×H×W, and as a person sees them, k×H×W×C from 0 to 1."""
+        batches = chosen_batches(self.dl, [self.rows[i] for i in idxs])
+        return torch.cat([xb for xb, *_ in batches]), np.concatenate([shown for *_, shown in batches])
+
+    def using(self, method: str, layer: str | None) -> Self:
+        """The same inference with other heatmaps."""
+        other = copy.copy(self)
+        other.method, other.layer = method, layer
+        return other
 
     def wrong(self) -> list[int]:
         """The misclassified images, the largest loss first."""
@@ -94,8 +124,11 @@ class GradCAMInterpretation(ClassificationInterpretation):
 
     def correct(self, seed: int = 0) -> list[int]:
         """The images that are classified correctly, in a random order."""
-        order = torch.randperm(len(self.targs), generator=torch.Generator().manual_seed(seed))
-        return order[(self.decoded == self.targs)[order]].tolist()
+        return [i for i in self.shuffled(seed) if self.decoded[i] == self.targs[i]]
+
+    def shuffled(self, seed: int = 0) -> list[int]:
+        """All images in a random order."""
+        return torch.randperm(len(self.targs), generator=torch.Generator().manual_seed(seed)).tolist()
 
     def confused(self, pair: Sequence[str]) -> list[int]:
         """The images of one class that were taken for another, the largest loss first.
@@ -134,7 +167,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
     def plot_why_wrong(self, k: int = 8) -> Figure:
         """For misclassified images the evidence for the predicted class, for the true class, and the difference."""
         idxs = self.wrong()[:k]
-        return draw(self.why_panels(self.explain(idxs), self.explain(idxs, self.targs[idxs])), 8, WHY)
+        return self.draw(self.why_panels(self.explain(idxs), self.explain(idxs, self.targs[idxs])), 8, WHY)
 
     def confusion_matrix(self) -> np.ndarray:
         """Counts, n_classes×n_classes, of true classes in rows and predicted ones in columns."""
@@ -157,26 +190,32 @@ class GradCAMInterpretation(ClassificationInterpretation):
     def heat_panels(self, explained: Explained) -> list[Panel]:
         return [self._heat_panel(explained, n) for n in range(len(explained.idxs))]
 
+    def pair_panels(self, explained: Explained) -> list[Panel]:
+        """Two panels an image: as it is, and with its map."""
+        both = zip(self.image_panels(explained), self.heat_panels(explained), strict=True)
+        return [panel for pair in both for panel in pair]
+
     def why_panels(self, predicted: Explained, true: Explained) -> list[Panel]:
         """Four panels an image."""
         panels = []
         for n, image_panel in enumerate(self.image_panels(predicted)):
-            difference = predicted.cams[n] - true.cams[n]
-            pair = [self._heat_panel(predicted, n), self._heat_panel(true, n)]
-            panels += [image_panel, *pair, Panel(predicted.images[n], "difference", difference, signed=True)]
+            names = (self._name(explained.targets[n]) for explained in (predicted, true))
+            difference = Panel(predicted.images[n], " less ".join(names), predicted.cams[n] - true.cams[n], signed=True)
+            panels += [image_panel, self._heat_panel(predicted, n), self._heat_panel(true, n), difference]
         return panels
+
+    def draw(self, panels: list[Panel], columns: int, heading: str) -> Figure:
+        """A figure on the scale of the interpretation's method."""
+        method = METHODS[self.method]
+        return draw(panels, columns, heading, Scale(method.unit, method.weak))
 
     def _heat_panel(self, explained: Explained, n: int) -> Panel:
         i, target = explained.idxs[n], explained.targets[n]
-        title = f"for {self._name(target)}: {self.preds[i, target]:.0%}\nloss {self.losses[i]:.2f}"
-        if not explained.faith.informative[n]:
-            title += ", uninformative"
+        title = f"{self._name(target)} {self.preds[i, target]:.0%} · p {explained.trust[n].p:.2f}"
         return Panel(explained.images[n], title, explained.cams[n], colour=self._mark(i))
 
     def _pairs(self, idxs: Sequence[int], heading: str) -> Figure:
-        explained = self.explain(idxs)
-        both = zip(self.image_panels(explained), self.heat_panels(explained), strict=True)
-        return draw([panel for pair in both for panel in pair], 6, heading)
+        return self.draw(self.pair_panels(self.explain(idxs)), 6, heading)
 
     def _name(self, target: int) -> str:
         return short_name(self.vocab[int(target)])

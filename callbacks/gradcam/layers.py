@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 FUSED = 3  # resolutions in the default fusion
+PLACES = 4  # rows and columns of a map, at the least: fewer say little about where
 
 
 class CamError(ValueError):
-    """A map that cannot be had of this model: the user's mistake, exit code 2."""
+    """Invalid layer, method, class or input for a heatmap: the user's mistake, exit code 2."""
 
     exit_code = 2
 
@@ -31,19 +32,18 @@ def choose_layers(
     """The names of the layers to take maps from.
 
     Args:
-        net: a model; its attribute `cam_layer`, where it has one, names its default.
-        layer: one name, several, or None for the default.
+        net: a model.
+        layer: one name, several, or None for the default: the last layer whose maps have at least 4×4 places, or, where
+            none has so many, the last one with more than one place.
         fuse: without a name, take the last map of each of the last three resolutions instead of one.
-        run: passes one image through the model, from which a model's maps are known.
+        run: passes one image through the model, from which the sizes of the maps are known.
 
     Raises:
         CamError: a name that is no module of the model, or a model without maps.
     """
-    if layer is None and not fuse and hasattr(net, "cam_layer"):
-        layer = net.cam_layer
     if layer is None:
         stages = _last_of_each_resolution(net, run)
-        return stages[-FUSED:] if fuse else stages[-1:]
+        return list(stages)[-FUSED:] if fuse else _wide_enough(stages)[-1:]
     names = [layer] if isinstance(layer, str) else list(layer)
     if not names:
         raise CamError("layer: no name given; leave it out for the default")
@@ -54,14 +54,29 @@ def choose_layers(
     return names
 
 
+def candidate_layers(net: nn.Module, run: Callable[[], object]) -> list[str]:
+    """The last layer of each resolution of at least 4×4, in the order in which they finish; see `choose_layers`."""
+    return _wide_enough(_last_of_each_resolution(net, run))
+
+
+def last_layer(net: nn.Module, run: Callable[[], object]) -> str:
+    """The last layer with more than one place, however few: where Grad-CAM is usually taken from."""
+    return list(_last_of_each_resolution(net, run))[-1]
+
+
+def _wide_enough(stages: dict[str, tuple[int, int]]) -> list[str]:
+    """Without any layer of at least 4×4, all of them: some map is better than none."""
+    return [name for name, size in stages.items() if min(size) >= PLACES] or list(stages)
+
+
 def _choices(net: nn.Module, name: object) -> str:
     top = [n for n, _ in net.named_children()]
     near = difflib.get_close_matches(str(name), [n for n, _ in net.named_modules() if n not in top], n=3)
     return ", ".join(top + near) + ", or any module inside them"
 
 
-def _last_of_each_resolution(net: nn.Module, run: Callable[[], object]) -> list[str]:
-    """Names of the modules that finish last at each map size, in the order in which they finish.
+def _last_of_each_resolution(net: nn.Module, run: Callable[[], object]) -> dict[str, tuple[int, int]]:
+    """By name of the module that finishes last at each map size: that size, in the order in which they finish.
 
     A single place says nothing about where, so 1×1 maps count only in a model that has no others.
     """
@@ -82,7 +97,7 @@ def _last_of_each_resolution(net: nn.Module, run: Callable[[], object]) -> list[
     finally:
         for handle in handles:
             handle.remove()
-    single = last.pop((1, 1), None)
-    if not last and single is None:
+    if not last:
         raise CamError("the model has no layer with maps B×K×h×w: Grad-CAM needs a convolutional one")
-    return list(last.values()) or [single]
+    stages = {name: size for size, name in last.items() if size != (1, 1)}
+    return stages or {last[1, 1]: (1, 1)}

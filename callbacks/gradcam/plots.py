@@ -1,24 +1,29 @@
-"""Figures of images and heatmaps: one scale of evidence a figure, in logits, and a bar that shows it."""
+"""Figures of images and heatmaps: one scale of evidence a figure, and a bar that shows it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter
 
-RIGHT, WRONG, PLAIN = "#1b6e3c", "#b3261e", "#222222"
-SIDE, BAR = 1.75, 0.08  # inches of one image; width of a scale's bar, in images
-LEAST = 1.0  # logit at the end of the scale at the least: less is not to look like much
-GREY = 0.3  # what black becomes under a heatmap
-LONGEST = 16  # characters of a class name in a title
+RIGHT, WRONG, PLAIN = "#0b5394", "#b45f06", "#222222"  # blue and orange differ for the colour-blind too
+SIDE, BAR = 1.6, 0.08  # inches of one image; width of a scale's bar, in images
+CLIPPED = 0.1  # share of a figure's maps whose strongest places may lie beyond the scale
+LIGHT = 0.35  # grey level that black becomes under a heatmap
+OPAQUE = 0.8  # of the strongest colours of a heatmap: the image shows through
+SMOOTH = 1 / 24  # of the side: a third of a cell, so that the eye sees areas and not squares
+MAX_NAME = 14  # characters of a class name in a title
+EVIDENCE = LinearSegmentedColormap.from_list("evidence", ["#7a0177", "#d7301f", "#fd8d3c", "#ffe34d"])
+DIFFERENCE = LinearSegmentedColormap.from_list("difference", ["#053061", "#4393c3", "#f7f7f7", "#fd8d3c", "#8c2d04"])
 
 
 def short_name(name: object) -> str:
     """A class name that leaves room for the rest of a title."""
-    return str(name) if len(str(name)) <= LONGEST else f"{str(name)[: LONGEST - 1]}…"
+    return str(name) if len(str(name)) <= MAX_NAME else f"{str(name)[: MAX_NAME - 1]}…"
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Panel:
     Attributes:
         image: H×W×C, from 0 to 1.
         title: one line or two.
-        heat: H×W in logits, drawn over the image.
+        heat: H×W, drawn over the image.
         signed: the heat is a difference, drawn in two colours.
     """
 
@@ -39,55 +44,81 @@ class Panel:
     colour: str = PLAIN
 
 
-def draw(panels: Sequence[Panel], columns: int, heading: str) -> Figure:
+@dataclass(frozen=True)
+class Scale:
+    """What the colours of a figure's maps mean.
+
+    Attributes:
+        unit: of the maps' values.
+        weak: the scale reaches at least this far, so that weak evidence looks weak.
+    """
+
+    unit: str = "evidence (logits)"
+    weak: float = 1.0
+
+    def end(self, heats: Sequence[np.ndarray]) -> float:
+        """The strongest colour: what nine of ten maps do not exceed, so that no outlier makes the others faint."""
+        return max(self.weak, float(np.quantile([np.abs(heat).max() for heat in heats], 1 - CLIPPED)))
+
+
+def draw(panels: Sequence[Panel], columns: int, heading: str, scale: Scale | None = None) -> Figure:
     """The panels in rows of `columns`; all heat of one kind is on one scale."""
+    scale = scale or Scale()
     columns = min(columns, len(panels)) or 1
     rows = -(-len(panels) // columns) or 1
-    kinds = [signed for signed in (False, True) if any(p.heat is not None and p.signed == signed for p in panels)]
-    size = (max(columns * SIDE, 5.5) + 0.9 * len(kinds), rows * (SIDE + 0.36) + 0.6)
+    heats = _by_kind(panels)
+    size = (max(columns * SIDE, 5.5) + 0.9 * len(heats), rows * (SIDE + 0.3) + 0.6)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(heading, fontsize=11)
-    grid = figure.add_gridspec(rows, columns + len(kinds), width_ratios=[1] * columns + [BAR] * len(kinds))
-    scales = {signed: _scale([p.heat for p in panels if p.heat is not None and p.signed == signed]) for signed in kinds}
+    widths = [1] * columns + [BAR] * len(heats)
+    grid = figure.add_gridspec(rows, columns + len(heats), width_ratios=widths)
+    ends = {signed: scale.end(some) for signed, some in heats.items()}
     for place in range(rows * columns):
         axes = figure.add_subplot(grid[divmod(place, columns)])
         axes.set_axis_off()
         if place < len(panels):
-            _draw_panel(axes, panels[place], scales)
-    for column, signed in enumerate(kinds, columns):
-        _draw_bar(figure.add_subplot(grid[:, column]), scales[signed], signed)
+            _draw_panel(axes, panels[place], ends)
+    for column, signed in enumerate(heats, columns):
+        _draw_bar(figure.add_subplot(grid[:, column]), heats[signed], ends[signed], signed, scale.unit)
     return figure
 
 
-def _scale(heats: Sequence[np.ndarray]) -> float:
-    return max(LEAST, *(float(np.abs(heat).max()) for heat in heats))
+def _by_kind(panels: Sequence[Panel]) -> dict[bool, list[np.ndarray]]:
+    heats: dict[bool, list[np.ndarray]] = {}
+    for panel in sorted(panels, key=lambda panel: panel.signed):
+        if panel.heat is not None:
+            heats.setdefault(panel.signed, []).append(panel.heat)
+    return heats
 
 
-def _draw_panel(axes, panel: Panel, scales: dict[bool, float]) -> None:
+def _draw_panel(axes: Axes, panel: Panel, ends: dict[bool, float]) -> None:
     axes.set_title(panel.title, fontsize=8, color=panel.colour, pad=3)
     image = panel.image.repeat(3, 2) if panel.image.shape[2] == 1 else panel.image
-    if panel.heat is not None:  # colour is left to the evidence, which black would swallow
-        image = GREY + (1 - GREY) * image.mean(2, keepdims=True).repeat(3, 2)
+    if panel.heat is not None:  # in grey, so that all colour is evidence, and light, so that colours show on it
+        image = LIGHT + (1 - LIGHT) * image.mean(2, keepdims=True).repeat(3, 2)
     axes.imshow(image, interpolation="nearest")
     if panel.heat is not None:
-        norm = _norm(scales[panel.signed], panel.signed)
-        axes.imshow(panel.heat, norm=norm, cmap=_colours(panel.signed), interpolation="bilinear")
+        norm = _norm(ends[panel.signed], panel.signed)
+        smooth = gaussian_filter(panel.heat, min(panel.heat.shape) * SMOOTH)
+        axes.imshow(smooth, norm=norm, cmap=_colours(panel.signed), interpolation="bilinear")
 
 
-def _norm(scale: float, signed: bool) -> Normalize:
-    return Normalize(-scale if signed else 0, scale)
+def _norm(end: float, signed: bool) -> Normalize:
+    return Normalize(-end if signed else 0, end)
 
 
 def _colours(signed: bool) -> ListedColormap:
     """Colours that are clear where there is no evidence, so that the image shows through."""
     level = np.linspace(-1 if signed else 0, 1, 256)
-    colours = colormaps["RdBu_r" if signed else "inferno"](np.linspace(0 if signed else 0.35, 1, 256))
-    colours[:, 3] = 0.85 * np.abs(level) ** 0.6
+    colours = (DIFFERENCE if signed else EVIDENCE)(np.linspace(0, 1, 256))
+    colours[:, 3] = OPAQUE * np.abs(level) ** 0.5
     return ListedColormap(colours)
 
 
-def _draw_bar(axes, scale: float, signed: bool) -> None:
-    drawn = ScalarMappable(_norm(scale, signed), _colours(signed))
-    bar = axes.figure.colorbar(drawn, cax=axes)
-    bar.set_label("predicted less true (logits)" if signed else "evidence (logits)", fontsize=9)
+def _draw_bar(axes: Axes, heats: Sequence[np.ndarray], end: float, signed: bool, unit: str) -> None:
+    beyond = sum(np.abs(heat).max() > end * (1 + 1e-6) for heat in heats)
+    drawn = ScalarMappable(_norm(end, signed), _colours(signed))
+    bar = axes.figure.colorbar(drawn, cax=axes, extend=("both" if signed else "max") if beyond else "neither")
+    label = f"predicted less true: {unit}" if signed else unit
+    bar.set_label(f"{label}\n{beyond} of {len(heats)} maps go beyond the scale" if beyond else label, fontsize=8)
     bar.ax.tick_params(labelsize=8)

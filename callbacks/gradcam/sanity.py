@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +12,36 @@ from torch import Tensor, nn
 from callbacks.gradcam.layers import plain_model
 from callbacks.gradcam.maps import grad_cam, untouched
 
+ALIKE = 0.3  # correlation from which maps of a model without any of its weights count as alike
+
+
+@dataclass(frozen=True)
+class Randomisation:
+    """How much maps stay alike while a copy of the model loses its weights, from the logits down.
+
+    Attributes:
+        alike: by name of each part of the model, from the last to the first: the Spearman correlation, from -1 to 1, of
+            the maps with the intact model's once that part and all after it are random; a mean over the images. It
+            should fall towards 0: a method whose maps stay alike draws the image and not the model.
+    """
+
+    alike: dict[str, float]
+
+    @property
+    def passed(self) -> bool:
+        return abs(self.final) < ALIKE
+
+    @property
+    def final(self) -> float:
+        """The correlation once all weights are random."""
+        return list(self.alike.values())[-1]
+
+    def __str__(self) -> str:
+        verdict = "passed" if self.passed else "NOT passed"
+        return (
+            f"{verdict}: maps correlate {self.final:.2f} with those of a net without its weights (below {ALIKE} passes)"
+        )
+
 
 def randomisation_check(
     model: nn.Module,
@@ -19,17 +50,12 @@ def randomisation_check(
     layer: str | Sequence[str] | None = None,
     method: str = "gradcam",
     seed: int = 0,
-) -> dict[str, float]:
-    """How much maps stay alike while a copy of the model loses its weights, from the logits down.
+) -> Randomisation:
+    """Compare maps of the model with those of copies that lose their weights.
 
     Args:
         model, xb, targets, layer, method: as of `grad_cam`; by default the class that the intact model predicts.
         seed: of the random weights.
-
-    Returns:
-        By name of each part of the model, from the last to the first: the Spearman correlation, from -1 to 1, of the
-        maps with the intact model's once that part and all after it are random; a mean over the images. It should
-        fall towards 0: a method whose maps stay alike draws the image and not the model.
 
     Source: Adebayo et al. 2018, https://arxiv.org/abs/1810.03292, section 3.1.
     """
@@ -46,18 +72,16 @@ def randomisation_check(
                 if hasattr(module, "reset_parameters"):
                     module.reset_parameters()
             alike[name] = _rank_correlation(intact, grad_cam(net, xb, targets, layer, method))
-    return alike
+    return Randomisation(alike)
 
 
 def _parts(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The parts that hold weights, two levels deep at most, in the order of their definition."""
-    for name, child in net.named_children():
-        inner = [(f"{name}.{n}", m) for n, m in child.named_children()] or [(name, child)]
-        yield from ((n, m) for n, m in inner if any(True for _ in m.parameters()))
+    """The largest parts that hold weights, in the order of their definition."""
+    return ((name, child) for name, child in net.named_children() if any(True for _ in child.parameters()))
 
 
 def _rank_correlation(a: Tensor, b: Tensor) -> float:
-    """The mean over pairs of maps; a map of one value is like no other."""
+    """The mean over pairs of maps; a constant map has correlation 0."""
     ranks = [rankdata(maps.flatten(1).cpu().numpy(), axis=1) for maps in (a, b)]
     x, y = (r - r.mean(1, keepdims=True) for r in ranks)
     size = np.sqrt((x**2).sum(1) * (y**2).sum(1))

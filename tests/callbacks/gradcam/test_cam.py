@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from callbacks.gradcam.maps import grad_cam
+from callbacks.gradcam.methods import METHODS
 from learners.resnet import ResNet18
 
 
@@ -65,14 +66,15 @@ def drawing_net(error=None) -> Drawing:
 
 @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("layer", [None, "conv"])
-def test_leaves_everything_as_it_was(images, error, layer):
+@pytest.mark.parametrize("method", METHODS)
+def test_leaves_everything_as_it_was(images, error, layer, method):
     net = drawing_net(error)
     before = state_of(net)
     if error:
         with pytest.raises(error):
-            grad_cam(net, images, layer=layer)
+            grad_cam(net, images, layer=layer, method=method)
     else:
-        assert grad_cam(net, images, layer=layer).shape == (4, 32, 32)
+        assert grad_cam(net, images, layer=layer, method=method).shape == (4, 32, 32)
     assert_same(before, state_of(net))
 
 
@@ -188,6 +190,12 @@ def test_a_dead_map_is_empty(images):
     assert grad_cam(net, images).abs().max() == 0
 
 
+@pytest.mark.parametrize(("side", "layer"), [(64, "layer4"), (32, "layer4"), (16, "layer3"), (8, "layer2")])
+def test_the_default_layer_has_at_least_four_by_four_places(resnet, side, layer):
+    xb = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(grad_cam(resnet, xb), grad_cam(resnet, xb, layer=layer))
+
+
 def test_default_layer_of_a_foreign_model_is_its_last_with_several_places(images):
     net = nn.Sequential(
         nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 6, 3, 2), nn.ReLU()),
@@ -239,5 +247,5 @@ def test_layers_off_the_way_to_the_logits_are_named(images):
 def test_a_model_without_maps_or_logits_is_named(images):
     with pytest.raises(ValueError, match="no layer with maps"):
         grad_cam(nn.Sequential(nn.Flatten(), nn.Linear(3072, 2)), images)
-    with pytest.raises(ValueError, match="needs logits"):
+    with pytest.raises(ValueError, match="heatmaps need logits"):
         grad_cam(nn.Sequential(nn.Conv2d(3, 4, 3)), images)

@@ -10,8 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from callbacks.gradcam.maps import grad_cam
-from callbacks.gradcam.methods import METHODS
+from callbacks.gradcam.methods import METHODS, register
+from callbacks.gradcam.methods.gradcam_plus_plus import gradcam_plus_plus
 from learners.resnet import ResNet18
+
+FAMILY = ("gradcam", "gradcam++", "hirescam", "layercam", "fusion")
 
 
 def upper_part(net: ResNet18, layer: str, a: Tensor) -> Tensor:
@@ -59,7 +62,7 @@ def plain_map(a: Tensor, g: Tensor, method: str) -> Tensor:
 
 
 @pytest.mark.parametrize("layer", ["layer2", "layer3", "layer4"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FAMILY)
 def test_equals_plain_reference_in_float64(resnet, images, layer, method):
     net, xb = copy.deepcopy(resnet).double(), images[:2].double()
     targets = shown_classes(net, xb, layer, method)
@@ -107,7 +110,7 @@ def test_gradcam_plus_plus_stays_exact_where_gradients_are_tiny(resnet, images):
     """A term added to the denominator, as elsewhere, would swallow the weights here."""
     a, g = torch.rand(1, 3, 2, 2, dtype=torch.float64), torch.full((1, 3, 2, 2), 1e-9, dtype=torch.float64)
     expected = torch.einsum("bk,bkhw->bhw", (g / 2).sum((2, 3)), a)
-    torch.testing.assert_close(METHODS["gradcam++"](a, g), expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(gradcam_plus_plus(a, g), expected, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("layer", ["layer3", "layer4"])
@@ -124,3 +127,11 @@ def test_equals_pytorch_grad_cam(resnet, images, layer, method):
     ours = grad_cam(net, images.double(), targets, layer, method)
     low, high = ours.amin((1, 2), keepdim=True), ours.amax((1, 2), keepdim=True)
     torch.testing.assert_close(((ours - low) / (high - low)).float(), theirs.float(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_new_method_is_one_registered_function(resnet, images, monkeypatch):
+    monkeypatch.setitem(METHODS, "inverse", None)  # so that it is gone after the test
+    register("inverse")(lambda question: -question.xb.mean(1))
+    torch.testing.assert_close(grad_cam(resnet, images, method="inverse"), -images.mean(1))
+    with pytest.raises(ValueError, match=r"choose from .*extremal"):
+        grad_cam(resnet, images, method="nothing")

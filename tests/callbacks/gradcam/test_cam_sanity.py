@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from callbacks.gradcam.maps import grad_cam
-from callbacks.gradcam.sanity import randomisation_check
+from callbacks.gradcam.sanity import Randomisation, randomisation_check
 
 
 @pytest.fixture
@@ -24,8 +24,9 @@ def test_equals_a_cascade_by_hand(net, images):
     expected = {}
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        for name, module in (("1.2", changed[1][2]), ("0.2", changed[0][2]), ("0.0", changed[0][0])):
-            module.reset_parameters()
+        for name, modules in (("1", [changed[1][2]]), ("0", [changed[0][0], changed[0][2]])):
+            for module in modules:
+                module.reset_parameters()
             after = grad_cam(changed, images, targets)
             pairs = [
                 spearmanr(a.flatten(), b.flatten()).statistic if b.any() and a.any() else 0.0
@@ -33,8 +34,17 @@ def test_equals_a_cascade_by_hand(net, images):
             ]
             expected[name] = sum(pairs) / len(pairs)
     alike = randomisation_check(net, images, seed=3)
-    assert list(alike) == ["1.2", "0.2", "0.0"]
-    assert alike == pytest.approx(expected, abs=1e-6)
+    assert list(alike.alike) == ["1", "0"]
+    assert alike.alike == pytest.approx(expected, abs=1e-6)
+    assert alike.final == alike.alike["0"]
+
+
+@pytest.mark.parametrize(("final", "passed"), [(0.1, True), (0.5, False), (-0.6, False)])
+def test_the_sentence_says_whether_it_passed(final, passed):
+    check = Randomisation({"fc": 0.8, "conv1": final})
+    assert check.passed == passed
+    assert str(check).startswith("passed" if passed else "NOT passed")
+    assert f"{final:.2f}" in str(check)
 
 
 def test_leaves_model_and_random_state_alone(net, images):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from callbacks.gradcam.plots import Panel, draw
+from callbacks.gradcam.plots import EVIDENCE, Panel, Scale, _colours, draw
 
-LONG = "for automobile: 88%\nloss 3.31, uninformative"
+LONG = "automobile 88% · p 0.03"
 
 
 def compared(count: int) -> list[Panel]:
@@ -19,7 +19,7 @@ def compared(count: int) -> list[Panel]:
         Panel(image, "true automobile\npredicted truck"),
         Panel(image, LONG, heat),
         Panel(image, LONG, heat / 2),
-        Panel(image, "difference", heat / 2, signed=True),
+        Panel(image, "automobile less truck", heat / 2, signed=True),
     ]
     return count * one
 
@@ -36,3 +36,32 @@ def test_nothing_is_cut_off_and_nothing_overlaps(panels, columns):
     whole = figure.bbox.padded(1)
     assert all(whole.contains(*box.min) and whole.contains(*box.max) for box in boxes)
     assert not [pair for pair in combinations(boxes, 2) if pair[0].padded(-1).overlaps(pair[1].padded(-1))]
+
+
+def heat_of(figure, n: int):
+    return figure.axes[n].images[1]
+
+
+def test_one_outlier_does_not_set_the_scale_and_is_told():
+    """Of eleven maps one is a hundred times as strong."""
+    image, heat = np.zeros((8, 8, 3)), np.full((8, 8), 2.0)
+    panels = [Panel(image, "", heat * (100 if n == 3 else 1)) for n in range(11)]
+    figure = draw(panels, 4, "")
+    assert heat_of(figure, 0).get_clim() == (0, 2)
+    assert "1 of 11 maps go beyond the scale" in figure.axes[-1].get_ylabel()
+
+
+def test_weak_evidence_looks_weak_and_none_is_clear():
+    image = np.full((8, 8, 3), 0.5)
+    figure = draw([Panel(image, "", np.full((8, 8), 0.01))], 1, "", Scale("logits", weak=0.2))
+    assert heat_of(figure, 0).get_clim() == (0, 0.2)
+    assert figure.axes[-1].get_ylabel() == "logits"
+    assert _colours(False)(0.0)[3] == 0
+    assert _colours(False)(0.05)[3] < 0.25
+    assert _colours(True)(0.5)[3] < 0.06
+
+
+def test_colours_grow_lighter_with_the_evidence_for_every_kind_of_eye():
+    """Lightness alone tells the order, so that no hue needs to be seen."""
+    red, green, blue = EVIDENCE(np.linspace(0, 1, 32))[:, :3].T
+    assert (np.diff(0.2126 * red + 0.7152 * green + 0.0722 * blue) > 0).all()

@@ -1,0 +1,86 @@
+"""Activations of layers, and gradients of the class logits with respect to them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from callbacks.gradcam.layers import CamError, choose_layers
+from callbacks.gradcam.question import Question
+
+Formula = Callable[[Tensor, Tensor], Tensor]
+
+
+def at_layers(formula: Formula, fuse: bool = False) -> Callable[[Question], Tensor]:
+    """Make a method of a formula that turns activations and gradients, both B×K×h×w, into maps B×h×w.
+
+    Args:
+        fuse: by default average the maps of the last three resolutions, and not only use the last one.
+
+    Returns:
+        A function from a question to maps B×H×W: the mean over the question's layers. Only the part of the model
+        above the layers is differentiated.
+    """
+
+    def maps(question: Question) -> Tensor:
+        drawn = [_draw(formula, a, g, question.xb) for a, g in _activations_and_gradients(question, fuse)]
+        return torch.stack(drawn).mean(0)
+
+    return maps
+
+
+def _activations_and_gradients(question: Question, fuse: bool) -> list[tuple[Tensor, Tensor]]:
+    net, xb = question.net, question.xb
+    names = choose_layers(net, question.layer, fuse, run=lambda: question.logits(xb[:1]))
+    with _captured(net, names) as maps:
+        logits = question.logits(xb)
+    evidence = logits.gather(1, question.classes(logits)[:, None]).sum()
+    activations = [_finished(maps, name) for name in names]
+    return list(zip(activations, _gradients(evidence, activations, names), strict=True))
+
+
+def _gradients(evidence: Tensor, activations: list[Tensor], names: list[str]) -> list[Tensor]:
+    gradients = [None] * len(names)
+    if evidence.requires_grad:
+        gradients = torch.autograd.grad(evidence, activations, allow_unused=True)
+    for name, gradient in zip(names, gradients, strict=True):
+        if gradient is None:
+            raise CamError(f"layer {name!r}: the logits do not depend on it; choose one on the way to them")
+    return gradients
+
+
+def _draw(formula: Formula, a: Tensor, g: Tensor, xb: Tensor) -> Tensor:
+    """A layer's maps at the size of the images, B×H×W."""
+    wide = torch.promote_types(a.dtype, torch.float32)
+    with torch.autocast(xb.device.type, enabled=False):
+        cam = formula(a.detach().to(wide), g.to(wide))  # B×h×w
+    return F.interpolate(cam[:, None], size=xb.shape[2:], mode="bilinear")[:, 0]  # B×H×W
+
+
+@contextmanager
+def _captured(net: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """While it lasts, a forward pass leaves the named layers' outputs here and is recorded from the first on."""
+    maps: dict[str, Tensor] = {}
+
+    def keep(name: str):
+        def hook(module: nn.Module, args: tuple, out: object) -> Tensor:
+            if not isinstance(out, Tensor) or out.ndim != 4:
+                shape = "×".join(map(str, out.shape)) if isinstance(out, Tensor) else type(out).__name__
+                raise CamError(f"layer {name!r} gives {shape}: choose a layer with maps B×K×h×w")
+            maps[name] = out if out.requires_grad else out.detach().requires_grad_()
+            return maps[name].clone()  # the next layer may work in place
+
+        return hook
+
+    with ExitStack() as stack:
+        for name in names:
+            stack.callback(net.get_submodule(name).register_forward_hook(keep(name)).remove)
+        yield maps
+
+
+def _finished(maps: dict[str, Tensor], name: str) -> Tensor:
+    if name not in maps:
+        raise CamError(f"layer {name!r}: the model does not call it; choose one on the way to the logits")
+    return maps[name]

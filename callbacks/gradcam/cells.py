@@ -1,0 +1,77 @@
+"""Cells: the squares of an image that are taken away together, and what takes their place.
+
+Single pixels are too fine a unit: a net hardly notices them, and a random choice of pixels is nothing like a heatmap.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+GRID = 8  # rows and columns of cells in an image: 4×4 pixels each at 32×32
+NOISE = 0.01  # deviation of the noise on the second fill, as in ROAD
+PIXELS = 2**16, 2**20  # in one batch, on a CPU and on an accelerator
+
+
+def grid_of(xb: Tensor) -> tuple[int, int]:
+    """Rows and columns of cells in images B×C×H×W: eight each, or fewer in smaller images."""
+    return min(GRID, xb.shape[2]), min(GRID, xb.shape[3])
+
+
+def to_cells(maps: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Means over the cells, B×rows×columns, of maps B×H×W."""
+    return F.adaptive_avg_pool2d(maps[:, None], grid)[:, 0]
+
+
+def to_pixels(cells: Tensor, xb: Tensor) -> Tensor:
+    """Values of cells B×rows×columns at each pixel of images B×C×H×W: B×1×H×W."""
+    return F.interpolate(cells[:, None], size=xb.shape[2:], mode="nearest")
+
+
+def to_map(cells: Tensor, xb: Tensor) -> Tensor:
+    """Values of cells B×rows×columns as maps B×H×W of images B×C×H×W, in steps: smoothing would change the order."""
+    return to_pixels(cells, xb)[:, 0]
+
+
+def blurred(xb: Tensor) -> Tensor:
+    """The first fill: a copy without detail. Each pixel is the mean of a square two cells wide.
+
+    At the border the image is mirrored.
+    """
+    down, across = (min(n // g, n - 1) for n, g in zip(xb.shape[2:], grid_of(xb), strict=True))
+    padded = F.pad(xb, (across, across, down, down), mode="reflect")
+    return F.avg_pool2d(padded, (2 * down + 1, 2 * across + 1), stride=1)
+
+
+def neighbours(xb: Tensor, removed: Tensor, draw: torch.Generator) -> Tensor:
+    """The second fill: each removed pixel becomes a mean of those that are kept, the near ones first, and noise.
+
+    A short form of the noisy linear imputation of ROAD (Rong et al. 2022, https://arxiv.org/abs/2202.00449).
+
+    Args:
+        removed: B×1×H×W, 1 where a pixel is taken away and else 0.
+        draw: a generator on the CPU, for the noise.
+    """
+    kept = 1 - removed
+    near = [max(n // g, 1) for n, g in zip(xb.shape[2:], grid_of(xb), strict=True)]  # one cell
+    total, weight = xb * kept, kept
+    filled, known = torch.zeros_like(xb), torch.zeros_like(kept)
+    while True:
+        total, weight = (_mean_around(values, near) for values in (total, weight))
+        new = (weight > 0) & (known == 0)
+        filled = torch.where(new, total / weight.clamp(min=1e-12), filled)
+        known = known + new
+        if known.all() or not kept.any():
+            break
+    noise = NOISE * torch.randn(xb.shape, generator=draw).to(xb)
+    return torch.where(removed > 0, filled + noise, xb)
+
+
+def _mean_around(values: Tensor, near: list[int]) -> Tensor:
+    size = [2 * n + 1 for n in near]
+    return F.avg_pool2d(values, size, stride=1, padding=near, count_include_pad=True)
+
+
+def batch_of(xb: Tensor) -> int:
+    """How many images of this size to pass through the model at once."""
+    pixels = PIXELS[xb.device.type != "cpu"]
+    return max(1, pixels // (xb.shape[2] * xb.shape[3]))

@@ -1,0 +1,49 @@
+"""The registry of heatmap methods. A new method is a new module of this package that calls `register`.
+
+A method takes a `Question` and returns maps B×H×W, as float32 or wider. The methods of the Grad-CAM family give
+evidence: the value at a place is the evidence, in logits, that the image would hold if all of it looked like that
+place, so that the mean over a map is the evidence in the image. Maps of coarse and fine layers are then on one scale.
+The measured methods give what the margin loses, in logits, when the place is taken away.
+"""
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from torch import Tensor
+
+from callbacks.gradcam.question import Question
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to draw a heatmap.
+
+    Attributes:
+        maps: from a question to maps B×H×W.
+        unit: what a map's values are, for the scale of a figure.
+        weak: a figure's scale reaches at least this far, so that weak evidence looks weak.
+    """
+
+    maps: Callable[[Question], Tensor]
+    unit: str
+    weak: float
+
+
+METHODS: dict[str, Method] = {}
+DEFAULT = "extremal"  # wins both tests on CIFAR-10: benchmarks/heatmaps.py
+
+
+def register(name: str, unit: str = "evidence (logits)", weak: float = 1.0):
+    """Add the decorated function to `METHODS`."""
+
+    def add(maps: Callable[[Question], Tensor]) -> Callable[[Question], Tensor]:
+        METHODS[name] = Method(maps, unit, weak)
+        return maps
+
+    return add
+
+
+for _module in pkgutil.iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

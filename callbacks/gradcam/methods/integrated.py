@@ -1,0 +1,43 @@
+"""Integrated gradients (Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365), alone and within Grad-CAM's map.
+
+The path leads from the blurred image to the image, and the gradients are summed over cells.
+"""
+
+import torch
+from torch import Tensor
+
+from callbacks.gradcam.cells import batch_of, blurred, grid_of, to_map, to_pixels
+from callbacks.gradcam.methods import register
+from callbacks.gradcam.methods.gradcam import coarse_cells
+from callbacks.gradcam.question import Question, margin
+
+STEPS = 8
+UNIT = "logits lost with a cell"
+
+
+def integrated_cells(question: Question) -> Tensor:
+    """Each cell's part of what the margin gains from the blurred image to the image: B×rows×columns, in logits.
+
+    The sum over the cells is that gain, up to the error of eight steps.
+    """
+    targets, parts = question.checked_targets(), []
+    for xb, wanted in zip(*(values.split(batch_of(question.xb)) for values in (question.xb, targets)), strict=True):
+        fill, total = blurred(xb), 0
+        for step in range(STEPS):
+            level = xb.new_full((len(xb), *grid_of(xb)), (step + 0.5) / STEPS).requires_grad_()
+            gain = margin(question.logits(torch.lerp(fill, xb, to_pixels(level, xb))), wanted).sum()
+            total = total + torch.autograd.grad(gain, level)[0] / STEPS
+        parts.append(total)
+    return torch.cat(parts)
+
+
+@register("integrated", unit=UNIT, weak=0.2)
+def integrated(question: Question) -> Tensor:
+    """Maps B×H×W of `integrated_cells` that count; what speaks against the class is 0."""
+    return to_map(integrated_cells(question).clamp(min=0), question.xb)
+
+
+@register("gradcam-integrated", unit=UNIT, weak=0.2)
+def gradcam_integrated(question: Question) -> Tensor:
+    """The same, times Grad-CAM's map from 0 to 1."""
+    return to_map(integrated_cells(question).clamp(min=0) * coarse_cells(question), question.xb)

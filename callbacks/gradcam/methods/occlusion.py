@@ -1,0 +1,54 @@
+"""Occlusion (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901), alone and within Grad-CAM's map."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from callbacks.gradcam.cells import batch_of, blurred, grid_of, neighbours, to_map, to_pixels
+from callbacks.gradcam.methods import register
+from callbacks.gradcam.methods.gradcam import coarse_cells
+from callbacks.gradcam.question import Question, margin
+
+UNIT = "logits lost with 3×3 cells"
+
+
+def occluded_cells(question: Question) -> Tensor:
+    """What the margin loses without the 3×3 cells around a place: B×rows×columns, may be negative.
+
+    A cell's value is the mean over the windows that hold it, and over two fills: blurred, and from noisy neighbours.
+    """
+    xb, targets = question.xb, question.checked_targets()
+    windows = _windows(*grid_of(xb)).to(xb)  # W×rows×columns
+    with torch.no_grad():
+        lost = [_lost(question, xb[i : i + 1], targets[i : i + 1], windows) for i in range(len(xb))]
+    windows = windows.to(lost[0])
+    return torch.einsum("bw,wij->bij", torch.stack(lost), windows) / windows.sum(0)
+
+
+def _lost(question: Question, image: Tensor, target: Tensor, windows: Tensor) -> Tensor:
+    """What one image, 1×C×H×W, loses without each window, W numbers: the mean over the two fills."""
+    draw = torch.Generator().manual_seed(0)  # the same noise, alone or in a batch
+    after = []
+    for some in windows.split(batch_of(image)):
+        xb, removed = image.expand(len(some), -1, -1, -1), to_pixels(some, image)
+        fills = torch.lerp(xb, blurred(image).expand_as(xb), removed), neighbours(xb, removed, draw)
+        after.append(sum(margin(question.logits(fill), target.expand(len(some))) for fill in fills) / 2)
+    return margin(question.logits(image), target) - torch.cat(after)
+
+
+def _windows(rows: int, columns: int) -> Tensor:
+    """1 in the 3×3 cells around each cell, cut off at the border: rows·columns × rows × columns."""
+    centres = torch.eye(rows * columns).view(-1, 1, rows, columns)
+    return F.max_pool2d(centres, 3, stride=1, padding=1)[:, 0]
+
+
+@register("occlusion", unit=UNIT, weak=0.5)
+def occlusion(question: Question) -> Tensor:
+    """Maps B×H×W of `occluded_cells` that count; what speaks against the class is 0."""
+    return to_map(occluded_cells(question).clamp(min=0), question.xb)
+
+
+@register("gradcam-occlusion", unit=UNIT, weak=0.5)
+def gradcam_occlusion(question: Question) -> Tensor:
+    """The same, times Grad-CAM's map from 0 to 1."""
+    return to_map(occluded_cells(question).clamp(min=0) * coarse_cells(question), question.xb)

@@ -1,0 +1,71 @@
+"""Evidence that was planted is found and trusted, and maps that know nothing of it are not."""
+
+import pytest
+import torch
+from scipy.stats import binom
+from torch import nn
+
+from callbacks.gradcam.maps import grad_cam
+from callbacks.gradcam.methods import DEFAULT
+from callbacks.gradcam.trust import LEVEL, measure_trust
+from tests.callbacks.gradcam.planted import Planted, planted, trained_on
+
+COUNT = 60
+CHANCE = binom.ppf(0.999, COUNT, LEVEL) / COUNT  # the share with p ≤ 0.05 that chance exceeds once in a thousand times
+
+
+@pytest.fixture(scope="module")
+def images() -> Planted:
+    return planted(COUNT, seed=1)
+
+
+@pytest.fixture(scope="module")
+def net() -> nn.Module:
+    seen = planted(512, seed=0)
+    return trained_on(seen.xb, seen.yb)
+
+
+@pytest.fixture(scope="module")
+def shuffled_net() -> nn.Module:
+    seen = planted(512, seed=0)
+    return trained_on(seen.xb, seen.yb[torch.randperm(512, generator=torch.Generator().manual_seed(3))])
+
+
+def share_passed(net, images, maps) -> float:
+    trust = measure_trust(net, images.xb, maps, images.yb)
+    return sum(one.passed for one in trust) / len(trust)
+
+
+def on_patch(images, maps) -> torch.Tensor:
+    return (maps * images.patch).sum((1, 2)) / maps.sum((1, 2)).clamp(min=1e-9)
+
+
+def test_the_default_finds_the_patch_and_is_trusted(net, images):
+    assert (net(images.xb).argmax(1) == images.yb).all()
+    maps = grad_cam(net, images.xb, images.yb, method=DEFAULT)
+    assert on_patch(images, maps).min() >= 0.95
+    assert share_passed(net, images, maps) >= 0.95
+
+
+def test_a_second_fill_agrees_about_the_patch(net, images):
+    trust = measure_trust(net, images.xb, images.patch, images.yb)
+    assert all(one.agrees and one.drop > 0 for one in trust)
+
+
+def test_maps_of_a_net_that_learnt_shuffled_labels_pass_as_often_as_chance(net, shuffled_net, images):
+    """They show what that net looks at. It is not the patch, and the net that knows the patch does not confirm them."""
+    maps = grad_cam(shuffled_net, images.xb, images.yb, method=DEFAULT)
+    assert on_patch(images, maps).mean() < 0.25
+    assert share_passed(net, images, maps) <= CHANCE
+
+
+def test_maps_of_other_images_pass_as_often_as_chance(net, images):
+    maps = grad_cam(net, images.xb, images.yb, method=DEFAULT)
+    assert share_passed(net, images, maps.roll(1, 0)) <= CHANCE
+
+
+def test_random_smooth_maps_pass_as_often_as_chance(net, images):
+    """Smooth maps that have nothing to do with the model or the image."""
+    draw = torch.Generator().manual_seed(5)
+    maps = nn.functional.interpolate(torch.rand(COUNT, 1, 5, 5, generator=draw), 32, mode="bicubic")[:, 0]
+    assert share_passed(net, images, maps) <= CHANCE
