@@ -68,6 +68,10 @@ def _decoding(report: dict) -> str:
     return f"decoding the PNG files of CIFAR-10: {rates}"
 
 
+def _start(report: dict) -> str:
+    return "; ".join(f"`{name}` after {least:.2f} s" for name, least in report["fastest"].items())
+
+
 def _exactness(report: dict) -> str:
     device = report["machine"]["gpu"] or report["machine"]["cpu"]
     words = {True: "the same", False: "not the same"}
@@ -112,6 +116,7 @@ OTHERS = {
     "train_step_launch": _launch,
     "train_step_cuda": _gpu_step,
     "decoding": _decoding,
+    "start": _start,
     "exactness": _exactness,
     "lr_finder_cifar10": _finder,
     "lr_finder_digits": _finder,
@@ -121,6 +126,7 @@ OTHERS = {
     "checkpoint": _checkpoint,
 }
 COMMANDS = {  # where they are more than the name
+    "start": "start RUN",
     "train_step_launch": "train_step --scene launch",
     "train_step_cuda": "train_step --scene cuda",
     "heatmaps": "heatmaps RUN",
