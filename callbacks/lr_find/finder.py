@@ -142,9 +142,7 @@ def find_lr(
     except NoSuggestion as reason:
         return _abstained(first, trials, reason)
     stretch = for_a_run_of(run_steps or EPOCHS * len(learn.dls.train), trial_steps)
-    lr, low, high = (min(rate * stretch, end_lr) for rate in rates)
-    named = named_suggestions(first.lrs, found.curve)
-    return LRFound(_all_steps(first, trials), Sweep(first.lrs, found.curve), trials, lr, low, high, **named)
+    return _recommended(Sweep(first.lrs, found.curve), first, trials, [min(rate * stretch, end_lr) for rate in rates])
 
 
 def _check(learn: Learner, start_lr: float, end_lr: float, steps: int) -> None:
@@ -154,6 +152,11 @@ def _check(learn: Learner, start_lr: float, end_lr: float, steps: int) -> None:
         raise LRFindError(f"steps {steps}: must be at least 4")
     if len(learn.dls.train) == 0:
         raise LRFindError("the training loader gives no batch; take a smaller batch_size or more images")
+
+
+def _recommended(curve: Sweep, first: Sweep, trials: tuple[Trial, ...], rates: Sequence[float]) -> LRFound:
+    """The rates are the recommendation and both ends of its range."""
+    return LRFound(_all_steps(first, trials), curve, trials, *rates, **named_suggestions(curve.lrs, curve.losses))
 
 
 def _abstained(first: Sweep, trials: tuple[Trial, ...], reason: NoSuggestion) -> LRFound:
