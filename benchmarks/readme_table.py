@@ -85,8 +85,17 @@ def _finder(report: dict) -> str:
     return f"{what}, its 90th over its 10th percentile and the loss of a run with it: {'; '.join(rows)}"
 
 
+def _finder_table(report: dict) -> str:
+    rows = [
+        f"{name}: {row['recommended']:.2g}, {row['accuracy_recommended']:.1%} (best: {row['best']:.2g}, "
+        f"{row['accuracy_best']:.1%}; as good: {row['as_good'][0]:.2g} to {row['as_good'][-1]:.2g})"
+        for name, row in report["summaries"].items()
+    ]
+    return f"the recommended peak, and the accuracy of a run with it: {'; '.join(rows) or 'not measured yet'}"
+
+
 def _finder_cost(report: dict) -> str:
-    return f"the range test costs {100 * report['bookkeeping']:.1f}% more than its steps"
+    return f"the finder costs {100 * report['bookkeeping']:.1f}% more than its steps"
 
 
 def _maps(report: dict) -> str:
@@ -121,6 +130,7 @@ OTHERS = {
     "lr_finder_cifar10": _finder,
     "lr_finder_digits": _finder,
     "lr_finder_cost": _finder_cost,
+    "lr_table": _finder_table,
     "gradcam": _maps,
     "heatmaps": _heatmaps,
     "checkpoint": _checkpoint,

@@ -114,8 +114,10 @@ class ImageLearner(StepLearner):
         return super().show_results(*args, **kwargs)
 
     def lr_find(self, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200) -> LRFound:
-        """The range test of this project under fastai's name; see `find_lr`. Nothing is changed by it."""
-        return find_lr(self, start_lr, end_lr, steps)
+        """The finder of this project under fastai's name: the peak for a run of this recipe; see `find_lr`."""
+        run_steps = self.recipe.epochs * len(self.dls.train)
+        factors = [group.factor for group in param_groups(self.model, self.recipe)]
+        return find_lr(self, start_lr, end_lr, steps, run_steps, factors)
 
     def _fit_cycle(self, *cbs, write=write_csv) -> tuple[list[dict], list[dict], dict]:
         """Rows of the history and of the schedule, and the seconds that were not training."""

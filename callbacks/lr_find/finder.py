@@ -1,5 +1,6 @@
-"""A learning-rate finder without side effects, which says so when it has found nothing."""
+"""A learning-rate finder without side effects. It recommends nothing where the losses support nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,10 +14,13 @@ from callbacks.files import replacing, write_csv, write_json
 from callbacks.lr_find.named import named_suggestions
 from callbacks.lr_find.plot import plot_lr
 from callbacks.lr_find.preserve import preserved
-from callbacks.lr_find.suggest import NoSuggestion, agreeing, fall, pooled, smoothed
+from callbacks.lr_find.suggest import MIN_POINTS, NoSuggestion, agreeing, fall, for_a_run_of, smoothed
 from callbacks.lr_find.sweep import Sweep, sweep
+from callbacks.lr_find.trials import TRIALS, Trial, try_peaks
 
-ONSET, MARGIN = 0.1, 0.5  # repeats start half a decade below the rate at which a tenth of the fall is done
+RANGE_TEST = 4  # the range test takes the first 1/4 of the steps, short one-cycle runs the others
+MIN_TRIAL_STEPS = 5  # shorter runs have no cycle
+EPOCHS = 10  # of the run that the rate is for, where its length is not given
 
 
 class LRFindError(ValueError):
@@ -27,19 +31,21 @@ class LRFindError(ValueError):
 
 @dataclass(frozen=True)
 class LRFound:
-    """What a range test found. Every rate is None where the curve supports none; `abstained` then says why.
+    """What the finder found. Every rate is None where the losses support none; `abstained` then says why.
 
     Attributes:
-        sweeps: one over the whole range, then those over the part in which the loss moves.
-        curve: the mean of the sweeps, smoothed.
-        lr: the recommended peak of one cycle.
-        low, high: what the sweeps recommend one by one, least and most.
-        valley, slide, steep, minimum: fastai's suggestions on the same curve.
-        abstained: why nothing is suggested, or None.
+        sweeps: every step that was taken: the range test first, then each trial.
+        curve: the range test, smoothed.
+        trials: short one-cycle runs by rising peak; none where the range test supports no rate.
+        lr: the recommended peak of a one-cycle run.
+        low, high: the lowest and highest recommendation of single batches at the end of the trials.
+        valley, slide, steep, minimum: fastai's suggestions on the curve.
+        abstained: why nothing is recommended, or None.
     """
 
     sweeps: tuple[Sweep, ...]
     curve: Sweep
+    trials: tuple[Trial, ...] = ()
     lr: float | None = None
     low: float | None = None
     high: float | None = None
@@ -55,7 +61,7 @@ class LRFound:
 
     @property
     def stopped(self) -> list[str]:
-        """Where and why sweeps ended early."""
+        """Where and why the range test and trials ended early."""
         return [sweep.stopped for sweep in self.sweeps if sweep.stopped]
 
     def loss_at(self, lr: float) -> float:
@@ -67,7 +73,9 @@ class LRFound:
         sweeps = [{"lrs": s.lrs.tolist(), "losses": s.losses.tolist(), "stopped": s.stopped} for s in self.sweeps]
         curve = {"lrs": self.curve.lrs.tolist(), "losses": self.curve.losses.tolist()}
         choice = {"lr": self.lr, "low": self.low, "high": self.high, "abstained": self.abstained}
-        return {**choice, "suggestions": self.suggestions, "stopped": self.stopped, "curve": curve, "sweeps": sweeps}
+        trials = [{"peak": trial.peak, "loss": trial.loss} for trial in self.trials]
+        found = {"suggestions": self.suggestions, "stopped": self.stopped, "trials": trials}
+        return {**choice, **found, "curve": curve, "sweeps": sweeps}
 
     def summary(self) -> dict[str, Any]:
         """The choice without the curves."""
@@ -96,30 +104,45 @@ class LRFound:
             self.plot().savefig(draft, dpi=150)
 
 
-def find_lr(learn: Learner, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200) -> LRFound:
-    """Find the peak rate of a short one-cycle run by a range test. `learn` and all random states stay as they are.
+def find_lr(
+    learn: Learner,
+    start_lr: float = 1e-7,
+    end_lr: float = 1.0,
+    steps: int = 200,
+    run_steps: int | None = None,
+    factors: Sequence[float] = (1.0,),
+) -> LRFound:
+    """Find the peak rate of a one-cycle run. `learn` and all random states stay as they are.
 
-    Half of the steps sweep the whole range; the others repeat, with other batches, the part in which the loss moves.
+    A range test shows at which rates the loss moves. Where it is lowest depends on how long the test is, so it is no
+    peak to train with. Short one-cycle runs at a few peaks around it therefore follow, and the peaks after which the
+    loss is lowest, raised for the length of the real run, give the recommendation.
 
     Args:
         learn: any fastai `Learner`.
-        start_lr, end_lr: both ends of the range, reached exactly.
-        steps: of training, in all; fewer are taken where the curve supports no suggestion.
+        start_lr, end_lr: both ends of the range; the range test reaches them exactly.
+        steps: of training, in all; fewer are taken where the range test supports no rate.
+        run_steps: the length of the run that the rate is for; without it, ten epochs.
+        factors: the rate of each parameter group, as a multiple; one for all, or one each.
 
     Raises:
         LRFindError: a range or a count that cannot be, or no training batch.
     """
     _check(learn, start_lr, end_lr, steps)
-    lrs = np.geomspace(start_lr, end_lr, -(-steps // 2))
+    points = min(steps, max(steps // RANGE_TEST, MIN_POINTS))
+    trial_steps, trials = (steps - points) // TRIALS, ()
     with preserved(learn.dls.train):
-        sweeps = [sweep(learn, lrs)]
-        try:
-            moving = lrs[lrs >= _onset(sweeps[0])]
-            for _ in range(max(1, (steps - len(lrs)) // len(moving))):
-                sweeps.append(sweep(learn, moving))
-        except NoSuggestion:
-            pass  # one sweep says as much as several: see `_read`
-    return _read(tuple(sweeps))
+        first = sweep(learn, np.geomspace(start_lr, end_lr, points), factors)
+    try:
+        if trial_steps < MIN_TRIAL_STEPS:
+            raise NoSuggestion(f"too few steps: {steps} leave {trial_steps} for each short run; take more steps")
+        found = fall(first.losses, first.lrs)
+        trials = try_peaks(learn, float(first.lrs[found.lowest]), (start_lr, end_lr), trial_steps, factors)
+        rates = agreeing(np.array([t.peak for t in trials]), np.array([t.ends for t in trials]), found, end_lr)
+    except NoSuggestion as reason:
+        return _abstained(first, trials, reason)
+    stretch = for_a_run_of(run_steps or EPOCHS * len(learn.dls.train), trial_steps)
+    return _recommended(Sweep(first.lrs, found.curve), first, trials, [min(rate * stretch, end_lr) for rate in rates])
 
 
 def _check(learn: Learner, start_lr: float, end_lr: float, steps: int) -> None:
@@ -131,19 +154,16 @@ def _check(learn: Learner, start_lr: float, end_lr: float, steps: int) -> None:
         raise LRFindError("the training loader gives no batch; take a smaller batch_size or more images")
 
 
-def _onset(first: Sweep) -> float:
-    """The rate from which repeats are worth their steps."""
-    curve, start, lowest = fall(first.losses, first.lrs)
-    return float(first.lrs[np.argmax(curve < start - ONSET * (start - curve[lowest]))] / 10**MARGIN)
+def _recommended(curve: Sweep, first: Sweep, trials: tuple[Trial, ...], rates: Sequence[float]) -> LRFound:
+    """The rates are the recommendation and both ends of its range."""
+    return LRFound(_all_steps(first, trials), curve, trials, *rates, **named_suggestions(curve.lrs, curve.losses))
 
 
-def _read(sweeps: tuple[Sweep, ...]) -> LRFound:
-    mean = pooled(sweeps)
-    try:
-        lr, low, high = agreeing(sweeps)
-        losses, *_ = fall(mean.losses, mean.lrs)
-    except NoSuggestion as reason:
-        why = "; ".join([*(s.stopped for s in sweeps[:1] if s.stopped), str(reason)])
-        return LRFound(sweeps, Sweep(mean.lrs, smoothed(mean.losses, mean.lrs)), abstained=why)
-    named = named_suggestions(mean.lrs, losses)
-    return LRFound(sweeps, Sweep(mean.lrs, losses), lr, low, high, **named)
+def _abstained(first: Sweep, trials: tuple[Trial, ...], reason: NoSuggestion) -> LRFound:
+    why = f"{first.stopped}; {reason}" if first.stopped else str(reason)
+    curve = Sweep(first.lrs, smoothed(first.losses, first.lrs))
+    return LRFound(_all_steps(first, trials), curve, trials, abstained=why)
+
+
+def _all_steps(first: Sweep, trials: tuple[Trial, ...]) -> tuple[Sweep, ...]:
+    return first, *(trial.taken for trial in trials)

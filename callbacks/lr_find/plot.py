@@ -1,4 +1,4 @@
-"""The picture of a range test."""
+"""The picture of what the finder measured."""
 
 from typing import TYPE_CHECKING
 
@@ -8,18 +8,22 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from callbacks.lr_find.finder import LRFound
 
-RAW, SMOOTH, CHOICE = "#8fb3d4", "#1d4f80", "#d9622b"
+RAW, SMOOTH, CHOICE, TRIAL = "#8fb3d4", "#1d4f80", "#d9622b", "#3b8f5a"
 MARKERS = {"valley": "o", "slide": "s", "steep": "^", "minimum": "D"}
 
 
 def plot_lr(found: "LRFound") -> Figure:
-    """Loss over rate, log axis: every step of every sweep, the smoothed curve, the suggestions, the range shaded."""
+    """Loss over rate, log axis: the range test, the ends of short runs by their peak, all suggestions, the range."""
     figure = Figure(figsize=(9.5, 5), layout="constrained")
     axes = figure.subplots()
-    for i, sweep in enumerate(found.sweeps):
-        axes.plot(sweep.lrs, sweep.losses, ".", ms=4, color=RAW, alpha=0.7, label=None if i else "each step")
+    first = found.sweeps[0]
+    axes.plot(first.lrs, first.losses, ".", ms=4, color=RAW, alpha=0.7, label="range test, each step")
     if len(found.curve.lrs):
-        axes.plot(found.curve.lrs, found.curve.losses, color=SMOOTH, lw=2, label="smoothed")
+        axes.plot(found.curve.lrs, found.curve.losses, color=SMOOTH, lw=2, label="range test, smoothed")
+    ended = [trial for trial in found.trials if trial.loss is not None]
+    if ended:
+        peaks, losses = [trial.peak for trial in ended], [trial.loss for trial in ended]
+        axes.plot(peaks, losses, "P-", ms=9, mec="white", color=TRIAL, label="end of a short run, by its peak")
     _mark_suggestions(axes, found)
     _mark_choice(axes, found)
     axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
@@ -47,10 +51,11 @@ def _mark_choice(axes: Axes, found: "LRFound") -> None:
 
 def _frame(axes: Axes, found: "LRFound") -> None:
     """An exploding loss would press the rest of the curve flat: as much is shown above its start as below."""
-    losses = [loss for sweep in found.sweeps for loss in sweep.losses]
-    if not losses:
+    tested = found.sweeps[0].losses.tolist()
+    if not tested:
         return
-    start, lowest, highest = losses[0], min(losses), max(losses)
+    losses = tested + [trial.loss for trial in found.trials if trial.loss is not None]
+    start, lowest, highest = tested[0], min(losses), max(losses)
     top = min(highest, 2 * start - lowest) if start > lowest else highest
     margin = 0.05 * (top - lowest) or 1e-3 * abs(top) or 1e-3
     axes.set_ylim(lowest - margin, top + margin)

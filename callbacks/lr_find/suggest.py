@@ -1,118 +1,134 @@
-"""What the curve of a range test supports: the rate that this project recommends, fastai's suggestions, or neither."""
+"""What the losses of a range test and of short one-cycle runs support: a peak rate, or a reason why there is none."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy import ndarray
 
-from callbacks.lr_find.sweep import Sweep
-
-WIDTH = 0.35  # decades, standard deviation of the smoothing
-FEWEST = 20  # points below which no curve is read
-BASIN = 0.5  # of the fall: the basin is where more is done; its edges are steep, so noise moves them least
-BASELINE = 4  # the first 1/4 of a curve is taken for the loss before it falls
-SURE = 5.0  # standard errors that a fall must measure
-LIFT = 3.0  # noises above the start: a loss that has come back counts as no more
-NOTABLE = 0.01  # of the starting loss: a smaller fall is of no use, however sure
-NARROW = 1.0  # decades of basin that a curve must show if it does not close by itself
-APART = 1.0  # decades between sweeps beyond which they disagree
+SMOOTHING_DECADES = 0.35  # standard deviation of the Gaussian that smooths a curve
+MIN_POINTS = 20  # fewer losses are not read as a curve
+BASELINE = 4  # the first 1/4 of a curve gives the loss before it falls
+LIKELY_SIGMAS = 2.0  # standard errors that a fall in the range test must measure for short runs to be worth it
+SURE_SIGMAS = 5.0  # and that the fall in the best short run must measure
+MIN_RELATIVE_FALL = 0.01  # and this fraction of the starting loss
+LOSS_CAP_SIGMAS = 3.0  # losses are capped at the start plus this many deviations of a step's noise
+TOLERANCE = 0.25  # of the best fall: a peak that falls short of the best by this has a weight of 1/e
+RATIO = 2.5  # between the peaks of neighbouring short runs
+HORIZON = 0.3  # exponent of the length of a run in its best peak
+MAX_DISAGREEMENT = 10.0  # the largest ratio of what single batches recommend
 
 
 class NoSuggestion(ValueError):
-    """The curve supports no suggestion; the message says why and what to try."""
+    """The losses support no suggestion; the message says why and what to try."""
 
 
-def smoothed(losses: ndarray, lrs: ndarray, ceiling: float = np.inf) -> ndarray:
-    """The losses (K) under a Gaussian on the log axis, without lag; losses above `ceiling` count as `ceiling`."""
+def smoothed(losses: ndarray, lrs: ndarray, cap: float = np.inf) -> ndarray:
+    """The losses (K), capped, under a Gaussian on the log axis of the rates (K)."""
     x = np.log10(lrs)
-    weights = np.exp(-0.5 * ((x[:, None] - x) / WIDTH) ** 2)  # K×K
-    return weights @ np.minimum(losses, ceiling) / weights.sum(1)
+    weights = np.exp(-0.5 * ((x[:, None] - x) / SMOOTHING_DECADES) ** 2)  # K×K
+    return weights @ np.minimum(losses, cap) / weights.sum(1)
 
 
 def noise(losses: ndarray) -> float:
-    """Standard deviation of a step's loss about the curve, from differences of neighbours; outliers count little."""
+    """Standard deviation of a step's loss about its curve: from the median difference of neighbouring losses (K)."""
     return 1.4826 * float(np.median(np.abs(np.diff(losses)))) / np.sqrt(2)
 
 
-def fall(losses: ndarray, lrs: ndarray) -> tuple[ndarray, float, int]:
-    """The smoothed curve (K), the loss before it falls, and the index of its lowest point after that.
+@dataclass(frozen=True)
+class Fall:
+    """The fall of the loss in a range test.
+
+    Attributes:
+        curve: the smoothed losses, K.
+        lowest: index of the lowest of them.
+        start: the loss before it falls.
+        sigma: standard deviation of a step's loss.
+        before: how many losses `start` is the mean of.
+    """
+
+    curve: ndarray
+    lowest: int
+    start: float
+    sigma: float
+    before: int
+
+    def least(self, sigmas: float, error: float) -> float:
+        """The least fall that counts: so many standard errors (in units of `sigma`), and 1% of the start."""
+        return max(sigmas * self.sigma * error, MIN_RELATIVE_FALL * abs(self.start))
+
+
+def fall(losses: ndarray, lrs: ndarray) -> Fall:
+    """Where the loss of a range test falls to. Whether the fall is sure, the short runs decide.
 
     Raises:
-        NoSuggestion: too few points, or no fall that stands out from the noise.
+        NoSuggestion: there are too few losses, or there is no fall, or one that noise alone often shows.
     """
-    if len(losses) < FEWEST:
-        raise NoSuggestion(f"too few points: {len(losses)}, and {FEWEST} are needed; take more steps")
+    if len(losses) < MIN_POINTS:
+        raise NoSuggestion(f"too few points: {len(losses)}, and {MIN_POINTS} are needed; take more steps")
     before = len(losses) // BASELINE
-    start = float(losses[:before].mean())
-    sigma = noise(losses)
-    curve = smoothed(losses, lrs, ceiling=start + LIFT * sigma)  # keeps a late explosion from spreading back
-    lowest = before + int(curve[before:].argmin())
-    wanted = max(SURE * sigma * _error_of_fall(losses, lrs), NOTABLE * abs(start))
-    if start - curve[lowest] <= wanted:
-        how = "it rises from the start" if smoothed(losses, lrs)[-1] - start > wanted else f"flat at {start:.4g}"
+    start, sigma = float(losses[:before].mean()), noise(losses)
+    curve = smoothed(losses, lrs, cap=start + LOSS_CAP_SIGMAS * sigma)
+    found = Fall(curve, before + int(curve[before:].argmin()), start, sigma, before)
+    least = found.least(LIKELY_SIGMAS, _error_of_fall(losses, lrs))
+    if start - curve[found.lowest] <= least:
+        how = "it rises from the start" if smoothed(losses, lrs)[-1] - start > least else f"flat at {start:.4g}"
         raise NoSuggestion(f"the loss does not fall at any rate tried: {how}; take more steps")
-    return curve, start, lowest
+    return found
 
 
 def _error_of_fall(losses: ndarray, lrs: ndarray) -> float:
     """Standard error of baseline minus smoothed curve, in units of a step's noise."""
     per_decade = (len(lrs) - 1) / np.log10(lrs[-1] / lrs[0])
-    behind_a_point = 2 * np.sqrt(np.pi) * WIDTH * per_decade  # steps that a Gaussian averages
-    return float(np.sqrt(1 / max(behind_a_point, 1) + BASELINE / len(losses)))
+    averaged = 2 * np.sqrt(np.pi) * SMOOTHING_DECADES * per_decade  # steps that the Gaussian averages
+    return float(np.sqrt(1 / max(averaged, 1) + BASELINE / len(losses)))
 
 
-def basin_rate(sweep: Sweep) -> float:
-    """The geometric middle of the basin: the rates at which the loss has done half of its fall and not yet come back.
+def best_peak(peaks: ndarray, losses: ndarray, start: float) -> float:
+    """The centre of the peaks whose runs ended well: a geometric mean that weighs each peak by its final loss.
 
-    The basin's lower edge is the last crossing of half the fall before the lowest point, its upper edge the first
-    crossing after it, or where the sweep ended.
+    The lowest of a few noisy losses jumps from peak to peak; this mean moves little.
+
+    Args:
+        peaks: of K short runs.
+        losses: at the end of each, K; one of them at least below the start.
+        start: the loss before them.
+    """
+    short = np.minimum(losses, start) - losses.min()  # K; a run that diverged counts as one that learned nothing
+    weights = np.exp(-short / (TOLERANCE * (start - losses.min())))
+    return float(np.exp(np.average(np.log(peaks), weights=weights)))
+
+
+def agreeing(peaks: ndarray, ends: ndarray, first: Fall, end_lr: float) -> tuple[float, float, float]:
+    """The best peak by the mean of the last batches, and the lowest and highest by single ones.
+
+    Args:
+        peaks: of K short runs, rising.
+        ends: the loss of each run on its last B batches, K×B; the batches are the same for every run.
+        first: the fall in the range test.
+        end_lr: the highest peak allowed.
 
     Raises:
-        NoSuggestion: see `fall`; or the loss still falls at the last rate.
+        NoSuggestion: the loss of no run stands out from the noise, or the highest peak allowed is clearly the best, or
+            single batches differ by more than a factor of ten.
     """
-    curve, start, lowest = fall(sweep.losses, sweep.lrs)
-    brim = start - BASIN * (start - curve[lowest])
-    x, outside = np.log10(sweep.lrs), np.flatnonzero(curve > brim)
-    before, after = outside[outside < lowest], outside[outside > lowest]
-    low = _crossing(x, curve, before[-1], brim) if len(before) else x[0]
-    high = _crossing(x, curve, after[0] - 1, brim) if len(after) else x[-1]
-    if not len(after) and not sweep.stopped and high - low < NARROW:
-        raise NoSuggestion(f"the loss still falls at the last rate, {sweep.lrs[-1]:.3g}; raise end_lr")
-    return float(10 ** ((low + high) / 2))
-
-
-def _crossing(x: ndarray, curve: ndarray, i: int, level: float) -> float:
-    """Where the line between points i and i+1 meets the level."""
-    return x[i] + (x[i + 1] - x[i]) * (level - curve[i]) / (curve[i + 1] - curve[i])
-
-
-def pooled(sweeps: Sequence[Sweep]) -> Sweep:
-    """The mean curve over the rates of the first sweep; the others cover its upper part, each as far as it came."""
-    shortest = min(sweeps, key=lambda sweep: sweep.lrs.max(initial=0.0))
-    lrs = sweeps[0].lrs[sweeps[0].lrs <= shortest.lrs.max(initial=0.0)]
-    losses = [np.mean([s.losses[s.lrs == lr][0] for s in sweeps if lr in s.lrs]) for lr in lrs]
-    return Sweep(lrs, np.array(losses), shortest.stopped)
-
-
-def agreeing(sweeps: Sequence[Sweep]) -> tuple[float, float, float]:
-    """The recommended rate, from the mean curve, and the lowest and highest of the sweeps by themselves.
-
-    Raises:
-        NoSuggestion: the mean curve supports none, or most sweeps by themselves support none, or they differ by more
-            than a factor of ten.
-    """
-    lr = basin_rate(pooled(sweeps))
-    alone = [rate for rate in map(_rate_or_none, sweeps) if rate]
-    if 2 * len(alone) < len(sweeps):
-        raise NoSuggestion(f"only {len(alone)} of {len(sweeps)} sweeps fall clearly; take more steps")
+    means, start = ends.mean(1), first.start
+    gain = start - means.min()
+    if not gain > first.least(SURE_SIGMAS, (1 / ends.shape[1] + 1 / first.before) ** 0.5):
+        raise NoSuggestion("the loss does not fall clearly in a short run, whatever its peak; take more steps")
+    if RATIO * peaks[-1] > end_lr and means[-1] < means[:-1].min(initial=start) - TOLERANCE * gain:
+        raise NoSuggestion(f"the loss still falls at the last rate, {end_lr:.3g}; raise end_lr")
+    lr = best_peak(peaks, means, start)
+    alone = [best_peak(peaks, losses, start) for losses in ends.T if losses.min() < start]
     low, high = min(lr, *alone), max(lr, *alone)
-    if np.log10(high / low) > APART:
-        raise NoSuggestion(f"the sweeps disagree: {low:.2g} to {high:.2g}; take more steps or larger batches")
+    if high / low > MAX_DISAGREEMENT:
+        raise NoSuggestion(f"the batches disagree: {low:.2g} to {high:.2g}; take more steps or larger batches")
     return lr, low, high
 
 
-def _rate_or_none(sweep: Sweep) -> float | None:
-    try:
-        return basin_rate(sweep)
-    except NoSuggestion:
-        return None
+def for_a_run_of(steps: int, trial_steps: int) -> float:
+    """What the best peak of short runs is multiplied by for a run of `steps`; at least 1.
+
+    A longer run takes a higher peak: it has time to recover from an unstable start, and to average the noise out at its
+    end. The exponent is read from a few runs, of 25 to 4,700 steps; `benchmarks/lr_table.py` tries it.
+    """
+    return max(1.0, steps / trial_steps) ** HORIZON

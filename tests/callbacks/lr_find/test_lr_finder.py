@@ -90,9 +90,8 @@ def test_it_finds_a_rate_that_trains(found):
 
 def test_both_ends_are_reached_exactly_and_the_rates_are_exponential(found):
     lrs = found.sweeps[0].lrs
-    assert (lrs[0], lrs[-1], len(lrs)) == (1e-7, END, 100)
-    assert np.diff(np.log(lrs)) == pytest.approx(np.log(END / 1e-7) / 99)
-    assert all(s.lrs[-1] == END for s in found.sweeps)
+    assert (lrs[0], lrs[-1], len(lrs)) == (1e-7, END, 50)
+    assert np.diff(np.log(lrs)) == pytest.approx(np.log(END / 1e-7) / 49)
 
 
 def test_a_loss_that_still_falls_at_the_end_is_no_answer():
@@ -102,8 +101,8 @@ def test_a_loss_that_still_falls_at_the_end_is_no_answer():
 
 
 def test_the_steps_are_all_that_is_taken(found):
-    assert sum(len(s.lrs) for s in found.sweeps) <= 200
-    assert len(found.sweeps) >= 2
+    assert sum(len(s.lrs) for s in found.sweeps) == 200
+    assert [s.lrs.max() for s in found.sweeps[1:]] == [trial.taken.lrs.max() for trial in found.trials]
 
 
 @pytest.mark.parametrize("cbs", [(), (GradientClip(0.1),), (MixUp(),)], ids=["plain", "clipped", "mixup"])
@@ -121,7 +120,7 @@ def test_its_steps_are_those_of_a_fit(cbs):
 def test_nan_after_step_30():
     found = find_lr(small_learner(lambda: nn.Sequential(*small_net(), NaNAfter(30))))
     assert sound(found)
-    assert "the loss was not finite at step 31, rate 1.3e-05" in found.abstained
+    assert "the loss was not finite at step 31, rate 0.0019" in found.abstained
 
 
 def test_nan_from_the_first_step():
@@ -155,7 +154,20 @@ def test_hopeless_cases_end_in_words(why, settings):
 def test_seven_steps_are_too_few():
     found = find_lr(small_learner(), steps=7)
     assert sound(found)
-    assert found.abstained.startswith("too few points: 4, and 20 are needed")
+    assert found.abstained.startswith("too few steps: 7 leave 0 for each short run")
+
+
+def test_a_longer_run_gets_a_higher_rate_within_the_range():
+    rates = [find_lr(small_learner(n=640, bs=32), end_lr=END, run_steps=steps).lr for steps in (25, 1000, 10**9)]
+    assert rates[0] < rates[1] < rates[2] == END
+
+
+def test_groups_step_at_their_own_rates():
+    """A group with a factor of zero keeps its weights, so that the loss cannot move."""
+    learn = small_learner(n=640, bs=32)
+    moving, still = (sweep(learn, np.full(20, 0.1), factors).losses for factors in ([1.0], [0.0]))
+    assert moving[-5:].mean() < still[-5:].mean() - 0.2
+    assert still[-5:].mean() == pytest.approx(still[:5].mean(), abs=0.1)
 
 
 def test_batches_of_one():

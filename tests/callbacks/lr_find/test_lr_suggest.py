@@ -1,4 +1,4 @@
-"""What is read from a curve is where it was planted, and nothing is read from a curve that shows nothing."""
+"""What is read from losses is what was planted in them, and nothing is read from losses that show nothing."""
 
 import fastai.callback.schedule as peer
 import numpy as np
@@ -6,58 +6,46 @@ import pytest
 import torch
 
 from callbacks.lr_find.named import minimum, named_suggestions, slide, steep, valley
-from callbacks.lr_find.suggest import NoSuggestion, agreeing, basin_rate, noise, pooled, smoothed
-from callbacks.lr_find.sweep import Sweep
+from callbacks.lr_find.suggest import Fall, NoSuggestion, agreeing, best_peak, fall, for_a_run_of, noise, smoothed
 
 LRS = np.geomspace(1e-7, 1.0, 141)  # 20 points a decade
 X = np.log10(LRS)
+PEAKS = 0.4 / 2.5 ** np.arange(6)[::-1]
+START, BATCHES = 2.3, 5
 
 
-def shape(x: np.ndarray) -> np.ndarray:
-    """A basin of depth 1 over decades from its lowest point; it comes back twice as fast as it falls."""
-    return np.exp(-((x / np.where(x < 0, 1.0, 0.5)) ** 4))
-
-
-def basin(lowest: float, depth: float = 1.0, start: float = 2.3) -> np.ndarray:
-    return start - depth * shape(X - np.log10(lowest))
-
-
-def middle(lowest: float) -> float:
-    """The geometric middle of the rates at which `basin`, smoothed, has done half of its fall.
-
-    The smoothing (0.35 decades) is done here by the convolution integral, on a far finer grid.
-    """
-    x = np.arange(-3000, 3001) / 1000
-    curve = np.convolve(shape(x), np.exp(-0.5 * (x / 0.35) ** 2), mode="same")
-    inside = x[curve >= 0.5 * curve.max()]
-    return lowest * 10 ** ((inside[0] + inside[-1]) / 2)
+def basin(lowest: float, depth: float = 1.0, start: float = START) -> np.ndarray:
+    """A symmetric fall and rise of the loss over the logarithm of the rate, about two decades wide."""
+    return start - depth * np.exp(-((X - np.log10(lowest)) ** 4))
 
 
 def noisy(losses: np.ndarray, deviation: float, seed: int) -> np.ndarray:
     return losses + deviation * np.random.default_rng(seed).normal(size=losses.shape)
 
 
+def trial_losses(best: float, gain: float = 1.0) -> np.ndarray:
+    """The final losses of short runs at `PEAKS`: a Gaussian dip around `best`, 0.4 decades wide."""
+    return START - gain * np.exp(-0.5 * ((np.log10(PEAKS) - np.log10(best)) / 0.4) ** 2)
+
+
+def ends(best: float, deviation: float = 0.0, seed: int = 0) -> np.ndarray:
+    return noisy(np.repeat(trial_losses(best)[:, None], BATCHES, 1), deviation, seed)
+
+
+def first(sigma: float = 0.01) -> Fall:
+    """What the range test before the trials found."""
+    return Fall(curve=basin(1e-2), lowest=100, start=START, sigma=sigma, before=12)
+
+
 @pytest.mark.parametrize("lowest", [1e-3, 1e-2, 5e-2])
-def test_the_middle_of_a_basin_is_found(lowest):
-    assert basin_rate(Sweep(LRS, basin(lowest))) == pytest.approx(middle(lowest), rel=0.02)  # one point is 12%
-
-
-def test_noise_moves_it_little():
-    found = [basin_rate(Sweep(LRS, noisy(basin(1e-2), 0.1, seed))) for seed in range(20)]
-    assert np.percentile(found, 90) / np.percentile(found, 10) < 1.2
-    assert np.median(found) == pytest.approx(middle(1e-2), rel=0.05)
+def test_the_lowest_point_of_a_range_test_is_found(lowest):
+    assert LRS[fall(basin(lowest), LRS).lowest] == pytest.approx(lowest, rel=0.13)  # one point is 12%
 
 
 def test_an_explosion_after_the_basin_changes_nothing():
     losses = basin(1e-3)
-    exploding = np.where(LRS > 1e-2, 1e6, losses)  # where the basin is left
-    assert basin_rate(Sweep(LRS, exploding)) == pytest.approx(basin_rate(Sweep(LRS, losses)), rel=1e-6)
-
-
-def test_a_sweep_that_ended_in_nan_closes_its_basin():
-    falling = 2.3 - np.clip(X + 2, 0, None)
-    kept = LRS < 0.1
-    assert 1e-2 < basin_rate(Sweep(LRS[kept], falling[kept], "the loss was not finite")) < 0.1
+    exploding = np.where(LRS > 2e-2, 1e6, losses)  # where the basin is left
+    assert fall(exploding, LRS).lowest == fall(losses, LRS).lowest
 
 
 @pytest.mark.parametrize(
@@ -69,51 +57,89 @@ def test_a_sweep_that_ended_in_nan_closes_its_basin():
         (np.zeros_like(LRS), "flat"),
         (2.3 + 0.01 * np.arange(141.0), "rises from the start"),
         (2.3 + 1e3 * np.arange(141.0) ** 3, "rises from the start"),
-        (2.3 - 5 * np.clip(X + 0.3, 0, None), "still falls"),
         (2.3 - 1e-3 * np.exp(-((X + 2) ** 2)), "flat"),
     ],
-    ids=["flat", "waves", "trend", "zero", "rising", "exploding", "falling at the end", "a dip of no use"],
+    ids=["flat", "waves", "trend", "zero", "rising", "exploding", "a dip of no use"],
 )
-def test_curves_that_show_nothing_give_nothing(losses, why):
+def test_range_tests_that_show_nothing_give_nothing(losses, why):
     with pytest.raises(NoSuggestion, match=why):
-        basin_rate(Sweep(LRS, losses))
-
-
-def test_pure_noise_gives_nothing():
-    for seed in range(200):
-        with pytest.raises(NoSuggestion):
-            basin_rate(Sweep(LRS, noisy(np.full_like(LRS, 2.3), 0.3, seed)))
+        fall(losses, LRS)
 
 
 @pytest.mark.parametrize("n", [0, 1, 7])
 def test_too_few_points_give_nothing(n):
     with pytest.raises(NoSuggestion, match="too few points"):
-        basin_rate(Sweep(LRS[:n], basin(1e-2)[:n]))
+        fall(basin(1e-2)[:n], LRS[:n])
 
 
-def test_sweeps_that_disagree_give_nothing():
+def test_pure_noise_gives_nothing():
+    """The range test alone lets noise pass now and then; the short runs after it do not."""
+    lrs = np.geomspace(1e-7, 1.0, 50)
+    for seed in range(300):
+        flat = noisy(np.full_like(lrs, START), 0.3, seed)
+        with pytest.raises(NoSuggestion):
+            agreeing(PEAKS, noisy(np.full((6, BATCHES), START), 0.3, 1000 + seed), fall(flat, lrs), 1.0)
+
+
+@pytest.mark.parametrize("best", [PEAKS[2], (PEAKS[2] * PEAKS[3]) ** 0.5, PEAKS[3]])
+def test_the_centre_of_the_best_peaks_is_found(best):
+    assert best_peak(PEAKS, trial_losses(best), START) == pytest.approx(best, rel=0.05)
+
+
+def test_the_centre_is_exact_where_the_losses_are_symmetric():
+    losses = trial_losses((PEAKS[2] * PEAKS[3]) ** 0.5)
+    assert losses == pytest.approx(losses[::-1])
+    assert best_peak(PEAKS, losses, START) == pytest.approx((PEAKS[0] * PEAKS[-1]) ** 0.5, rel=1e-9)
+
+
+def test_noise_moves_the_centre_less_than_it_moves_the_lowest_loss():
+    between = (PEAKS[2] * PEAKS[3]) ** 0.5
+    runs = [ends(between, 0.1, seed) for seed in range(50)]
+    centres = [agreeing(PEAKS, losses, first(), 1.0)[0] for losses in runs]
+    lowest = [PEAKS[losses.mean(1).argmin()] for losses in runs]
+    assert np.std(np.log(centres)) < 0.2 * np.std(np.log(lowest))
+    assert np.median(centres) == pytest.approx(between, rel=0.05)
+
+
+@pytest.mark.parametrize("lost", [np.inf, 1e6, START])
+def test_a_run_that_diverged_counts_as_one_that_learned_nothing(lost):
+    losses = trial_losses(0.03)
+    losses[-1] = lost
+    assert best_peak(PEAKS, losses, START) == pytest.approx(best_peak(PEAKS, np.minimum(losses, START), START))
+
+
+def test_runs_that_all_diverged_give_nothing():
+    with pytest.raises(NoSuggestion, match="does not fall clearly"):
+        agreeing(PEAKS, np.full((6, BATCHES), np.inf), first(), 1.0)
+
+
+def test_a_fall_within_the_noise_gives_nothing():
+    with pytest.raises(NoSuggestion, match="does not fall clearly"):
+        agreeing(PEAKS, ends(0.03), first(sigma=0.5), 1.0)
+
+
+def test_a_loss_that_still_falls_at_the_highest_peak_allowed_gives_nothing():
+    with pytest.raises(NoSuggestion, match=r"still falls at the last rate, 0\.4; raise end_lr"):
+        agreeing(PEAKS, ends(2.0), first(), 0.4)
+
+
+def test_batches_that_disagree_give_nothing():
+    losses = np.stack([trial_losses(PEAKS[0]), trial_losses(PEAKS[-2])], axis=1)
     with pytest.raises(NoSuggestion, match="disagree"):
-        agreeing([Sweep(LRS, basin(1e-4, 1.0)), Sweep(LRS, basin(1e-1, 0.3)), Sweep(LRS, basin(1e-4, 1.0))])
+        agreeing(PEAKS, losses, first(), 1.0)
 
 
-def test_a_fall_that_most_sweeps_do_not_show_gives_nothing():
-    flat = Sweep(LRS, np.full_like(LRS, 2.3))
-    with pytest.raises(NoSuggestion, match="only 1 of 3"):
-        agreeing([Sweep(LRS, basin(1e-2)), flat, flat])
-
-
-def test_the_range_holds_every_sweep():
-    sweeps = [Sweep(LRS, basin(lowest)) for lowest in (8e-3, 1e-2, 1.3e-2)]
-    lr, low, high = agreeing(sweeps)
-    assert (low, high) == (basin_rate(sweeps[0]), basin_rate(sweeps[2]))
+def test_the_range_holds_what_every_batch_recommends():
+    losses = np.stack([trial_losses(best) for best in (0.02, 0.03, 0.05)], axis=1)
+    lr, low, high = agreeing(PEAKS, losses, first(), 1.0)
+    assert (low, high) == (best_peak(PEAKS, losses[:, 0], START), best_peak(PEAKS, losses[:, 2], START))
     assert low < lr < high
 
 
-def test_pooling_is_the_mean_where_sweeps_overlap_and_ends_with_the_shortest():
-    pool = pooled([Sweep(LRS, X), Sweep(LRS[60:], X[60:] + 2), Sweep(LRS[60:120], X[60:120] + 4, "diverged")])
-    assert np.array_equal(pool.lrs, LRS[:120])
-    assert pool.stopped == "diverged"
-    assert pool.losses == pytest.approx(X[:120] + np.where(np.arange(120) < 60, 0, 2))
+def test_a_longer_run_has_a_higher_peak_and_a_shorter_one_no_lower():
+    assert for_a_run_of(24, 24) == for_a_run_of(12, 24) == 1.0
+    assert for_a_run_of(2400, 24) == pytest.approx(for_a_run_of(240, 24) ** 2)
+    assert 1.5 < for_a_run_of(240, 24) < 2.5
 
 
 def test_smoothing_leaves_a_line_alone_and_has_no_lag():

@@ -1,0 +1,71 @@
+"""Short one-cycle runs from the weights of a learner, one for each of a few peak rates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from fastai.learner import Learner
+
+from callbacks.lr_find.preserve import preserved
+from callbacks.lr_find.suggest import RATIO
+from callbacks.lr_find.sweep import Sweep, sweep
+
+TRIALS = 6
+RISE, DIV = 5 / 24, 5.0  # the rate rises from the peak / DIV to the peak in this part of a run, then falls to 0
+LAST = 5  # a run is judged by the last 1/5 of its steps, at least one
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A short one-cycle run.
+
+    Attributes:
+        peak: its highest rate.
+        taken: its rates and losses, up to where it stopped.
+        ends: the loss of its last steps, B; infinite where it stopped before them.
+    """
+
+    peak: float
+    taken: Sweep
+    ends: np.ndarray
+
+    @property
+    def loss(self) -> float | None:
+        """The mean loss of the last steps, or None where it stopped before them."""
+        return float(self.ends.mean()) if np.isfinite(self.ends).all() else None
+
+
+def cycle(peak: float, steps: int) -> np.ndarray:
+    """The rates (`steps`) of a one-cycle run, all positive."""
+    position = (np.arange(steps) + 0.5) / steps
+    return peak * np.interp(position, [0, RISE, 1], [1 / DIV, 1, 0])
+
+
+def try_peaks(
+    learn: Learner, lowest: float, bounds: tuple[float, float], steps: int, factors: Sequence[float]
+) -> tuple[Trial, ...]:
+    """Trials by rising peak. Every trial starts from the weights of `learn`, which stay, and has the same batches.
+
+    The peaks begin near the rate at which the range test is lowest, because a short run is best at that rate or above,
+    and reach two decades up, or as far as the range does. Where that rate is uncertain, the range decides, and the
+    peaks are the same for every seed.
+
+    Args:
+        learn: the learner.
+        lowest: the rate at which the range test is lowest.
+        bounds: the lowest and the highest peak allowed.
+        steps: of each trial.
+        factors: see `sweep`.
+    """
+    start, end = bounds
+    top = min(end, lowest * RATIO**TRIALS)
+    peaks = [peak for k in reversed(range(TRIALS)) if (peak := top / RATIO**k) >= start]
+    return tuple(_trial(learn, peak, steps, factors) for peak in peaks)
+
+
+def _trial(learn: Learner, peak: float, steps: int, factors: Sequence[float]) -> Trial:
+    last = max(1, steps // LAST)
+    with preserved(learn.dls.train):
+        taken = sweep(learn, cycle(peak, steps), factors)
+    ends = np.full(last, np.inf) if taken.stopped else taken.losses[-last:]
+    return Trial(peak, taken, ends)

@@ -1,0 +1,43 @@
+"""The table of recommended rates: what is measured next, and what a row says."""
+
+import pytest
+
+from benchmarks.lr_table import FINDERS, PEAKS, ROWS, Job, jobs, summary
+
+NAME = "CIFAR-10, 16 pixels, batch 256"
+RATES = (0.1, 0.2, 0.3)
+
+
+def measured(accuracies: tuple[float, ...]) -> dict[str, float | None]:
+    """All figures of a row but the run at the recommendation."""
+    grid = {Job(NAME, 0, peak).key: value for peak, value in zip(PEAKS, accuracies, strict=True)}
+    return grid | {Job(NAME, seed, finder=f).key: lr for f in FINDERS for seed, lr in enumerate(RATES)}
+
+
+def test_the_run_at_the_recommendation_waits_for_the_finders():
+    assert all(job.peak in PEAKS or job.finder for job in jobs([NAME], {}))
+    last = list(jobs([NAME], measured((0.4, 0.5, 0.6, 0.5, 0.4))))[-1]
+    assert last == Job(NAME, 0, 0.2)
+
+
+def test_a_row_is_shown_when_all_of_it_is_measured():
+    figures = measured((0.4, 0.5, 0.6, 0.5, 0.4))
+    assert summary(NAME, figures) is None
+    found = summary(NAME, figures | {Job(NAME, 0, 0.2).key: 0.55})
+    assert (found["recommended"], found["best"], found["factor"]) == (0.2, 0.125, pytest.approx(1.6))
+    assert found["spread"] == pytest.approx(0.28 / 0.12)
+    assert (found["accuracy_recommended"], found["accuracy_best"]) == (0.55, 0.6)
+
+
+def test_peaks_that_chance_may_have_ordered_are_as_good_as_the_best():
+    """Of 5,000 images at 60%, the standard error of a difference is 0.98 points."""
+    found = summary(NAME, measured((0.4, 0.591, 0.6, 0.589, 0.4)) | {Job(NAME, 0, 0.2).key: 0.6})
+    assert ROWS[NAME].valid_images == 5000
+    assert found["as_good"] == [0.0625, 0.125]
+    assert found["factor_as_good"] == pytest.approx(1.6)
+
+
+def test_a_finder_that_abstains_is_counted():
+    figures = measured((0.4, 0.5, 0.6, 0.5, 0.4)) | {Job(NAME, 0, finder=FINDERS[0]).key: None}
+    found = summary(NAME, figures | {Job(NAME, 0, 0.25).key: 0.6})
+    assert (found["recommended"], found["abstained"]) == (0.25, 1)

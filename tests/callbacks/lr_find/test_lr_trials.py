@@ -1,0 +1,55 @@
+"""Short one-cycle runs: the rates of a cycle, the same batches for every peak, peaks on both sides of the best."""
+
+import numpy as np
+import pytest
+
+from callbacks.lr_find.suggest import RATIO
+from callbacks.lr_find.trials import TRIALS, cycle, try_peaks
+from tests.callbacks.lr_find.lr_learner import small_learner
+
+FREE = (1e-7, 1e3)  # bounds that no trial here reaches
+
+
+def trials(lowest=0.05, bounds=FREE, steps=10, **settings):
+    return try_peaks(small_learner(**settings), lowest, bounds, steps, (1.0,))
+
+
+def test_a_cycle_rises_to_its_peak_and_falls_to_nothing():
+    rates = cycle(0.2, 2400)
+    assert rates[0] == pytest.approx(0.04, rel=0.01)
+    assert rates.argmax() in (499, 500)  # 5/24 of the run
+    assert rates.max() == pytest.approx(0.2, rel=0.01)
+    assert 0 < rates[-1] < 1e-4
+    assert np.diff(rates[500:]) == pytest.approx(-0.2 / 1900)  # a line down to 0
+
+
+def test_every_trial_starts_alike_and_has_the_same_batches():
+    """The loss before the first update is the same to the last bit: weights, batch and dropout are."""
+    found = trials(n=160)
+    assert len(found) == TRIALS
+    assert len({trial.taken.losses[0] for trial in found}) == 1
+    assert len({trial.taken.losses[-1] for trial in found}) == TRIALS
+
+
+def test_the_best_peak_lies_inside_the_peaks_tried():
+    losses = [trial.ends.mean() for trial in trials(0.05, steps=30, n=640, bs=32)]
+    assert 0 < int(np.argmin(losses)) < TRIALS - 1
+
+
+def test_peaks_rise_by_one_ratio_and_keep_within_their_bounds():
+    peaks = np.array([trial.peak for trial in trials(0.05, bounds=(1e-3, 0.5))])
+    assert peaks[1:] / peaks[:-1] == pytest.approx(RATIO)
+    assert (len(peaks), peaks[-1]) == (TRIALS, 0.5)
+    assert [trial.peak for trial in trials(0.45, bounds=(0.4, 0.5))] == [0.5]
+
+
+def test_peaks_begin_near_the_lowest_point_where_the_range_allows_it():
+    peaks = [trial.peak for trial in trials(1e-3)]
+    assert peaks[0] == pytest.approx(1e-3 * RATIO)
+    assert len(peaks) == TRIALS
+
+
+def test_a_trial_that_diverges_ends_without_a_loss():
+    found = trials(1e9, bounds=(1e8, 1e9))
+    assert [trial.loss for trial in found] == [None] * len(found)
+    assert all(np.isinf(trial.ends).all() for trial in found)
