@@ -27,14 +27,13 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.torch_core import set_seed
-from PIL import Image, ImageFilter
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.lr_finder import fastai, lr_finder_package
+from benchmarks.pictures import make_pictures
 from benchmarks.report import RESULTS, write_report
 from data import image_dls
-from data.sources import open_source
 from learners import Recipe
 from learners.factory import assemble, initial_model
 from learners.learner import ImageLearner
@@ -43,7 +42,6 @@ from learners.optimizer import opt_func, splitter
 NAME = "lr_table"
 PEAKS = (0.03125, 0.0625, 0.125, 0.25, 0.5)  # the default of every row is one of them
 WITHIN = 2.5
-SIDE, PER_CLASS = 128, 80  # of the pictures that are made, pixels; of training and validation together
 FINDERS = ("this finder", "fastai lr_find, valley", "torch-lr-finder, steepest")
 
 
@@ -135,26 +133,6 @@ def plain_learner(dls: DataLoaders, width: int, path: str) -> Learner:
     kwargs = {"opt_func": opt_func(recipe), "splitter": splitter(recipe), "path": path}
     set_seed(recipe.seed)
     return Learner(dls, initial_model(dls, width), loss_func, **kwargs)
-
-
-def make_pictures(folder: Path) -> None:
-    """Pictures of 128 pixels, ten classes: a CIFAR-10 image magnified three times, on another one, blurred."""
-    draw = np.random.default_rng(0)
-    files = open_source("cifar10", limit=10 * PER_CLASS).train
-    for i, path in enumerate(files):
-        ground = (
-            Image.open(files[draw.integers(len(files))]).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        )
-        ground = ground.filter(ImageFilter.GaussianBlur(8))
-        thing = Image.open(path).convert("RGB").resize((96, 96), Image.Resampling.BICUBIC)
-        ground.paste(thing, tuple(draw.integers(0, SIDE - 96, 2).tolist()))
-        (folder / path.parent.name).mkdir(parents=True, exist_ok=True)
-        ground.save(folder / path.parent.name / f"{i}.png")
-
-
-def magnified(path: Path, side: int) -> Image.Image:
-    with Image.open(path) as image:
-        return image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
 
 
 def measure_all(names: list[str], budget: float) -> dict[str, float | None]:
