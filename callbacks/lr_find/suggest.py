@@ -129,6 +129,7 @@ def for_a_run_of(steps: int, trial_steps: int) -> float:
     """What the best peak of short runs is multiplied by for a run of `steps`; at least 1.
 
     A longer run takes a higher peak: it has time to recover from an unstable start, and to average the noise out at its
-    end. The exponent is provisional. It was read from runs of 25 to 624 steps of narrow nets; no longer run has tried it.
+    end. The exponent is provisional: it was read from runs of 25 to 624 steps of narrow nets, and no longer run has
+    tried it.
     """
     return max(1.0, steps / trial_steps) ** HORIZON
