@@ -56,16 +56,24 @@ class OneCycle:
 
 
 class PlannedRates(Callback):
-    """Writes the rates of a plan into the optimizer before each training step.
+    """Writes the rates of a plan into the optimizer before each training step, in place of `fit_one_cycle`'s scheduler.
+
+    That scheduler evaluates its curve with tensors at each step, which takes longer than the other work of a callback.
 
     Args:
         plan: the rate of every parameter group at every step of the run, steps × groups.
     """
 
-    order, run_valid = 60, False  # that of fastai's ParamScheduler, in whose place it works
+    order, run_valid = 61, False  # after ParamScheduler, which it silences
 
     def __init__(self, plan: Sequence[Sequence[float]]):
         self.plan = plan
+
+    def before_fit(self):
+        scheduler = getattr(self, "param_scheduler", None)
+        if scheduler is not None:
+            scheduler.scheds = {}
+            del scheduler.hps  # what it recorded; `ScheduleRecord` keeps the rates for `plot_sched`
 
     def before_batch(self):
         step = self.epoch * self.n_iter + self.iter

@@ -128,7 +128,7 @@ class ImageLearner(StepLearner):
         wait, warmup_seconds = LoaderWait(), warm_up(self)
         watching = [LoaderEpoch(), history, PlannedRates(plan), schedule, wait]
         try:
-            self.fit(recipe.epochs, cbs=[*watching, *self._recipe_cbs(), *cbs], reset_opt=True)
+            self.fit_one_cycle(recipe.epochs, cbs=[*watching, *self._recipe_cbs(), *cbs], reset_opt=True)
         finally:
             self.graphed = None  # the memory that it replays in
         costs = {"loader_wait_seconds": wait.seconds, "warmup_seconds": warmup_seconds}
