@@ -34,7 +34,7 @@ from callbacks.gradcam.pointing import make_mosaics, pointed_mass
 from callbacks.gradcam.trust import LEVEL, measure_trust
 from learners.saved import load_run
 
-IMAGES, MOSAICS, POOL = 50, 10, 200  # measured in one go (the images are each other's controls); images for mosaics
+IMAGES, MOSAICS, POOL = 25, 10, 200  # measured in one go (the images are each other's controls); images for mosaics
 USUAL = "pytorch-grad-cam, layer4"
 LIMITS = {"passed": 0.45, "pointed": 0.93}  # that the default is to reach
 COLUMNS = "p", "drop", "agrees", "mass"  # of each image; the last of each mosaic
