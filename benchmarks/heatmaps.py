@@ -32,9 +32,10 @@ from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import DEFAULT
 from callbacks.gradcam.pointing import make_mosaics, pointed_mass
 from callbacks.gradcam.trust import LEVEL, measure_trust
+from learners.run import read_json
 from learners.saved import load_run
 
-IMAGES, MOSAICS, POOL = 50, 10, 200  # measured in one go (the images are each other's controls); images for mosaics
+IMAGES, MOSAICS, POOL = 25, 10, 200  # measured in one go (the images are each other's controls); images for mosaics
 USUAL = "pytorch-grad-cam, layer4"
 LIMITS = {"passed": 0.45, "pointed": 0.93}  # that the default is to reach
 COLUMNS = "p", "drop", "agrees", "mass"  # of each image; the last of each mosaic
@@ -151,7 +152,8 @@ def summary_of(p: list[float], drop: list[float], agrees: list[bool], mass: list
 
 def save(rows: dict, options: argparse.Namespace) -> None:
     wanted = {"images": options.images, "mosaics": options.mosaics}
-    figures = {"data": options.run.name, "wanted": wanted, "limits": LIMITS, "summary": summary(rows), "rows": rows}
+    data = read_json(options.run, "recipe.json")["data"]
+    figures = {"data": data, "wanted": wanted, "limits": LIMITS, "summary": summary(rows), "rows": rows}
     write_report(options.out, figures)
 
 
