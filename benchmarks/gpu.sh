@@ -70,7 +70,9 @@ step exactness 60 "$python" -m benchmarks.exactness $small --budget 40
 step explain 40 bash -c "time '$python' app.py explain $work/run"
 step lr_find 40 bash -c "time '$python' app.py lr-find $find --out $work/lr"
 [ "$data" = cifar10 ] && step decoding 30 "$python" -m benchmarks.decoding
-step tests 600 "$python" -m pytest -q ${TESTS:-tests --ignore tests/test_notebooks.py -n 12} --continue-on-collection-errors
+beside=$("$python" -c "import xdist" 2>/dev/null && echo "-n 12") # tests side by side, where that plug-in is there
+step tests 600 "$python" -m pytest -q ${TESTS:-tests --ignore tests/test_notebooks.py $beside} \
+    --continue-on-collection-errors
 
 for name in "train_step_$scene" exactness decoding; do
     [ -e "benchmarks/results/$name.json" ] && cp "benchmarks/results/$name.json" "$out/"

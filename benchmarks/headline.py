@@ -3,37 +3,21 @@
 The mean over ten seeds, last epoch, of the ResNet18 with 11,173,962 parameters. Every seed is a run of the app and an
 `evaluate --tta` after it. For a GPU; it needs no network:
 
-    python -m benchmarks.headline [--archives DIR] [--seeds 10] [--compile] [--budget SECONDS]
+    python -m benchmarks.headline [--seeds 10] [--compile] [--budget SECONDS]
 
-`--archives` unpacks DIR's `*.tgz` of CIFAR-10 into fastai's data directory first. What has run is kept in
-`runs/headline`, and a second call goes on from there; the logs of the runs lie beside them.
+What has run is kept in `runs/headline`, and a second call continues from there; the logs of the runs lie beside them.
+`benchmarks/offline.sh` brings packages and data to a machine without a network.
 """
 
 import argparse
 import math
-import tarfile
-from pathlib import Path
 
-from fastai.data.external import fastai_path
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.runs import Job, compare
 
 FLAGS = "--epochs 24"
-
-
-def unpack(archives: Path) -> None:
-    """Unpack the archives of CIFAR-10 beside fastai's other data, once."""
-    home = fastai_path("data")
-    done = home / "cifar10" / ".unpacked"
-    if done.exists():
-        return
-    home.mkdir(parents=True, exist_ok=True)
-    for archive in sorted(archives.glob("*.tgz")):
-        with tarfile.open(archive) as tar:
-            tar.extractall(home, filter="data")
-    done.touch()
 
 
 def show_speed(runs: list[dict]) -> None:
@@ -48,13 +32,10 @@ def show_speed(runs: list[dict]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--archives", type=Path)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--budget", type=float, default=math.inf, help="seconds")
     options = parser.parse_args()
-    if options.archives:
-        unpack(options.archives)
     flags = f"{FLAGS} --compile" if options.compile else FLAGS
     recipe = "compiled" if options.compile else "default"
     jobs = [Job(recipe, seed, tuple(flags.split())) for seed in range(options.seeds)]

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# The headline on a bare GPU machine without a network that has Python 3.12, torch 2.11 and torchvision 0.26:
+# A benchmark of full-size runs on a bare GPU machine without a network that has Python 3.12, torch 2.11 and torchvision
+# 0.26:
 #
-#     benchmarks/offline.sh WHEELS ARCHIVES [SECONDS] [FLAGS of benchmarks.headline]
+#     benchmarks/offline.sh WHEELS ARCHIVES MODULE [FLAGS of the benchmark]
+#     benchmarks/offline.sh wheels archives recipes --scale full --budget 540
+#     benchmarks/offline.sh wheels archives headline --seeds 10 --budget 540
 #
-# WHEELS holds the other packages, fetched where there is a network:
-#     pip download -r requirements.txt torch==2.11.* torchvision==0.26.* -d WHEELS --only-binary=:all: \
-#         --python-version 3.12 --platform manylinux_2_28_x86_64
-# less those of torch, torchvision and CUDA. ARCHIVES holds CIFAR-10 as *.tgz. Call it again to go on.
+# WHEELS holds the other packages (see gpu.sh), ARCHIVES holds CIFAR-10 as *.tgz. The packages and the data are kept in
+# runs/, and both benchmarks continue where an earlier call stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-wheels=$1 archives=$2 seconds=${3:-540}
+wheels=$1 archives=$2 module=$3
 
-[ -d runs/venv ] || {
-    python3 -m venv --system-site-packages runs/venv
-    runs/venv/bin/pip install --quiet --no-index --no-deps "$wheels"/*.whl
+[ -d runs/site ] || python3 -m pip install --quiet --no-index --no-deps --target runs/site "$wheels"/*.whl
+export FASTAI_HOME="$PWD/runs/fastai" PYTHONPATH="$PWD/runs/site${PYTHONPATH:+:$PYTHONPATH}"
+[ -d "$FASTAI_HOME/data/cifar10" ] || {
+    mkdir -p "$FASTAI_HOME/data"
+    for archive in "$archives"/*.tgz; do tar -xzf "$archive" -C "$FASTAI_HOME/data"; done
 }
-export FASTAI_HOME="$PWD/runs/fastai"
-runs/venv/bin/python -m benchmarks.headline --archives "$archives" --budget "$seconds" "${@:4}"
+python3 -m "benchmarks.$module" "${@:4}"
