@@ -20,7 +20,7 @@ from time import perf_counter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks.report import RESULTS, write_report
 from data import Source, image_dls, open_source
@@ -183,14 +183,22 @@ def finished(scale_name: str, default: Recipe) -> list[dict]:
     if not path.exists():
         return []
     report = json.loads(path.read_text())
-    if report["default"] != default.to_dict():
+    known = report["default"]  # a setting that came later is off by default
+    if known != {name: value for name, value in default.to_dict().items() if name in known}:
         raise SystemExit(f"{path} holds runs of another default recipe; move it away to begin anew")
     return report["runs"]
 
 
 def show(runs: list[dict]) -> None:
     """Print a line for each arm, the best first."""
-    table = Table("arm", "runs", "accuracy", "deviation", "difference from the default", "largest early fall")
+    table = Table(
+        Column("arm", no_wrap=True),
+        "runs",
+        "accuracy",
+        "deviation",
+        "difference from the default",
+        "largest early fall",
+    )
     for name, row in sorted(summary(runs).items(), key=lambda item: -item[1]["mean"]):
         error = "" if row["error"] is None else f" ± {100 * row['error']:.2f}"
         difference = "" if row["difference"] is None else f"{100 * row['difference']:+.2f}{error}"
