@@ -69,7 +69,7 @@ def _decoding(report: dict) -> str:
 
 
 def _start(report: dict) -> str:
-    return "; ".join(f"`{name}` after {least:.2f} s" for name, least in report["fastest"].items())
+    return "starting: " + "; ".join(f"{name} after {least:.2f} s" for name, least in report["fastest"].items())
 
 
 def _exactness(report: dict) -> str:
@@ -182,6 +182,8 @@ def _small_scale(path: Path) -> str:
     if not path.exists():
         return f"{goal}: **not measured**. `python -m benchmarks.small_scale` measures it on a CPU."
     report = json.loads(path.read_text())
+    if "note" in report:
+        goal += f", {report['note']}"
     missing = report["planned"] - len(report["runs"])
     note = f"\n\n{missing} of {report['planned']} runs are still to come." if missing else ""
     return f"{goal}, on {report['machine']['cpu']}:\n\n{_table(report)}{note}"
