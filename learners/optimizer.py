@@ -50,22 +50,20 @@ def param_groups(model: nn.Module, recipe: Recipe) -> list[Group]:
     params = [p for p in model.parameters() if p.requires_grad]
     vectors = [p for p in params if p.ndim <= 1]
     matrices = [p for p in params if p.ndim > 1]
-    stem = [p for p in matrices if p.ndim == 4][:1] if recipe.freeze_stem else []
-    filters = [p for p in matrices if p.ndim == 4 and not _holds(stem, p)] if recipe.optimizer == "muon" else []
+    filters = [p for p in matrices if p.ndim == 4]
+    stem = filters[:1] if recipe.freeze_stem else []
+    orthogonal = filters[len(stem) :] if recipe.optimizer == "muon" else []
+    apart = {id(p) for p in (*stem, *orthogonal)}
     groups = [
-        Group([p for p in matrices if not _holds([*stem, *filters], p)], recipe.weight_decay),
+        Group([p for p in matrices if id(p) not in apart], recipe.weight_decay),
         Group([p for p in vectors if id(p) in norm_biases], factor=recipe.bias_lr),
         Group([p for p in vectors if id(p) not in norm_biases]),
     ]
     if stem:
         groups.append(Group(stem, recipe.weight_decay, start=recipe.freeze_stem))
-    if filters:
-        groups.append(Group(filters, factor=FILTERS_RATE, orthogonal=True))
+    if orthogonal:
+        groups.append(Group(orthogonal, factor=FILTERS_RATE, orthogonal=True))
     return groups
-
-
-def _holds(params: list[nn.Parameter], wanted: nn.Parameter) -> bool:
-    return any(p is wanted for p in params)
 
 
 def splitter(recipe: Recipe):
