@@ -34,11 +34,9 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
         DataError: the images cannot be had, or are not those that the run was trained on.
     """
     run = Path(run)
-    model, description = load_model(run)
-    source, recipe = source_and_recipe(run, description, data)
+    model, stats, source, recipe = open_run(run, data)
     device = pick_device("auto")
     model = model.to(device, memory_format=torch.channels_last)
-    stats = Stats(tuple(description["mean"]), tuple(description["std"]))
 
     def measure(model: nn.Module) -> tuple[float, float]:
         bs = 2 * recipe.batch_size  # as the learner's
@@ -86,21 +84,27 @@ def load_model(run: str | Path) -> tuple[ResNet18, dict]:
     return model.eval(), description
 
 
-def source_and_recipe(run: Path, description: dict, data: str | Path | None) -> tuple[Source, Recipe]:
-    """The images to validate on, the run's own or those of the folder `data`, and the recipe for them.
+def open_run(run: Path, data: str | Path | None) -> tuple[ResNet18, Stats, Source, Recipe]:
+    """The model of a run and its normalisation, the images to validate on, and the recipe for them.
 
     Args:
-        description: what the run's `model.json` says.
+        data: a folder to validate on instead of the run's own images; see `evaluate`.
 
     Raises:
-        RunDirectoryError: no recipe.
+        RunDirectoryError: see `load_model`, or no recipe.
         DataError: the images cannot be had, or are not those that the run was trained on.
     """
+    model, description = load_model(run)
+    stats = Stats(tuple(description["mean"]), tuple(description["std"]))
+    return model, stats, *_source_and_recipe(run, description["classes"], data)
+
+
+def _source_and_recipe(run: Path, classes: list[str], data: str | Path | None) -> tuple[Source, Recipe]:
     stored = read_json(run, "recipe.json")
     recipe = read_recipe(stored)
     if data is None:
         return _own_source(recipe, stored["fingerprint"]), recipe
-    source = _folder(Path(data), description["classes"])
+    source = _folder(Path(data), classes)
     bs = min(recipe.batch_size, len(source.train_files))
     return source, replace(recipe, data=source.name, batch_size=bs, cache="none")
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import torch
 
 from data import image_dls
-from data.cache import Stats
 from learners.device import pick_device
-from learners.evaluation import load_model, source_and_recipe
+from learners.evaluation import open_run
 from learners.factory import assemble
 from learners.learner import ImageLearner
 
@@ -25,10 +24,7 @@ def load_run(run: str | Path, data: str | Path | None = None, device: str = "aut
         RunDirectoryError: see `load_model`.
         DataError: the images cannot be had, or are not those that the run was trained on.
     """
-    run = Path(run)
-    model, description = load_model(run)
-    source, recipe = source_and_recipe(run, description, data)
-    device = pick_device(device)
-    stats = Stats(tuple(description["mean"]), tuple(description["std"]))
-    dls = image_dls(source, replace(recipe, device=device.type), stats).to(device)
-    return assemble(dls, model.to(device, memory_format=torch.channels_last))
+    model, stats, source, recipe = open_run(Path(run), data)
+    place = pick_device(device)
+    dls = image_dls(source, replace(recipe, device=place.type), stats).to(place)
+    return assemble(dls, model.to(place, memory_format=torch.channels_last))
