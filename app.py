@@ -166,7 +166,7 @@ def main() -> int:
         print("interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        code = getattr(error, "exit_code", None)  # the library's own errors and typer's carry one
+        code = getattr(error, "exit_code", None)  # of `AppError`, and of typer's own errors
         if code is None:
             raise
         print(f"error: {_message(error)}", file=sys.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.report import RESULTS
-from callbacks.files import replacing
+from data.common.files import replacing
 
 README = Path(__file__).parent.parent / "README.md"
 REFERENCES = Path(__file__).parent / "references.json"

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from callbacks.files import write_json
+from data.common.files import write_json
 from learners.provenance import commit, versions
 
 RESULTS = Path(__file__).parent / "results"

@@ -1,22 +1,18 @@
-"""Callbacks: they watch the training loop and never feed data back. One file or folder, one idea."""
+"""What takes part in training or looks at a model: callbacks, the checkpoint, the learning-rate finder, Grad-CAM."""
 
-from importlib import import_module
+from typing import TYPE_CHECKING
+
+from data.common.public import on_first_use
+
+if TYPE_CHECKING:
+    from callbacks.gradcam.callback import GradCAMCallback
+    from callbacks.gradcam.interpretation import GradCAMInterpretation
+    from callbacks.gradcam.maps import grad_cam
 
 _HOMES = {
     "GradCAMCallback": "gradcam.callback",
     "GradCAMInterpretation": "gradcam.interpretation",
     "grad_cam": "gradcam.maps",
 }
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str):
-    """Import a public name on first use: what needs one callback must not wait for the others."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'callbacks' has no attribute {name!r}")
-    return getattr(import_module(f"callbacks.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """The public names, for tab completion."""
-    return __all__
+__all__ = ["GradCAMCallback", "GradCAMInterpretation", "grad_cam"]
+__getattr__, __dir__ = on_first_use(__name__, _HOMES)

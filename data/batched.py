@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import DataError
-from .keys import Keys
-from .transforms import BatchTransform
+from data.common.errors import DataError
+from data.keys import Keys
+from data.transforms import BatchTransform
 
 
 def augment(pipeline: A.Compose, images: np.ndarray, keys: Keys) -> np.ndarray:

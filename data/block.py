@@ -9,13 +9,13 @@ from fastai.data.core import DataLoaders
 from fastai.data.transforms import IndexSplitter, parent_label
 from fastai.torch_core import default_device
 
-from .cache import Stats, load_pixels, load_stats
-from .images import FitSquare, open_image
-from .loader import BatchDL
-from .normalize import NormalizeBytes
-from .pipelines import train_pipeline
-from .sources import Source, open_source
-from .store import Store, targets_of
+from data.cache import Stats, load_pixels, load_stats
+from data.images import FitSquare, open_image
+from data.loader import BatchDL
+from data.normalize import NormalizeBytes
+from data.pipelines import train_pipeline
+from data.sources import Source, open_source
+from data.store import Store, targets_of
 
 
 def image_block(source: Source, recipe, stats: Stats) -> DataBlock:

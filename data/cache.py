@@ -7,9 +7,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .decode import decode
-from .kept import kept_folder, locked, replacing
-from .sources import Source
+from data.common.files import replacing
+from data.decode import decode
+from data.kept import kept_folder, locked
+from data.sources import Source
 
 AUTO_LIMIT = 512 * 2**20  # bytes of decoded images that `auto` keeps
 STATS_SAMPLE = 2000  # images that mean and deviation come from where nothing is kept

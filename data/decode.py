@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from rich.progress import track
 
-from .errors import DataError
-from .progress import on_terminal
+from data.common.errors import DataError
+from data.common.progress import on_terminal
 
 AT_ONCE = 64  # files that a process decodes before it asks for more; fewer start no further process
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -19,9 +19,9 @@ from urllib.request import urlretrieve
 from filelock import FileLock
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, track
 
-from .errors import DataError
-from .home import home_path
-from .progress import on_terminal
+from data.common.errors import DataError
+from data.common.progress import on_terminal
+from data.home import home_path
 
 SILENCE = 10  # seconds without a byte after which a transfer is given up
 

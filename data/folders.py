@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from .errors import DataError
+from data.common.errors import DataError
 
 VALID_NAMES = ("valid", "val", "test")
 IMAGE_SUFFIXES = {suffix for suffix, kind in mimetypes.types_map.items() if kind.startswith("image/")}  # fastai's

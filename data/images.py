@@ -10,7 +10,7 @@ from fasttransform import Transform
 from PIL import Image
 from torch import Tensor
 
-from .decode import fitted, open_rgb
+from data.decode import fitted, open_rgb
 
 
 def open_image(source: Path | str | np.ndarray | Tensor | bytes | Image.Image) -> PILImage:

@@ -1,13 +1,12 @@
 """Files that are kept beside fastai's data: made once by one process, whole or absent."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
-from .home import home_path
+from data.home import home_path
 
 
 def kept_folder() -> Path:
@@ -20,14 +19,3 @@ def locked(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         yield
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A scratch path that becomes `path` once it is complete."""
-    scratch = path.with_name(f"{path.name}.part")
-    try:
-        yield scratch
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)

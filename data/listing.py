@@ -5,8 +5,9 @@ import json
 import os
 from pathlib import Path
 
-from .folders import ImageFile, list_splits
-from .kept import kept_folder, locked, replacing
+from data.common.files import replacing
+from data.folders import ImageFile, list_splits
+from data.kept import kept_folder, locked
 
 
 def kept_splits(root: Path) -> tuple[list[ImageFile], list[ImageFile] | None]:

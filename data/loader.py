@@ -14,11 +14,11 @@ from fastai.data.load import _loaders  # torch's iterators with and without work
 from fastai.torch_core import TensorCategory, TensorImage, to_device
 from torch import Tensor
 
-from .batched import augment, augment_tensor, runs_on_device
-from .errors import DataError
-from .keys import Keys
-from .malloc import return_large_blocks
-from .store import Store
+from data.batched import augment, augment_tensor, runs_on_device
+from data.common.errors import DataError
+from data.keys import Keys
+from data.malloc import return_large_blocks
+from data.store import Store
 
 HOSTS = ("cpu",)  # devices on which batches are made by this process, image by image or in numpy
 HOST_CHUNK, DEVICE_CHUNK = 2**20, 2**25  # bytes of pixels that are augmented together where batches are smaller
@@ -175,7 +175,7 @@ class BatchDL(TfmdDL):
                 yield self.after_batch(self._move(batch))
         except DataError as error:  # a worker's comes with the worker's traceback before it
             message = str(error).strip().splitlines()[-1]
-            raise DataError(message.removeprefix("data.errors.DataError: ")) from error
+            raise DataError(message.removeprefix("data.common.errors.DataError: ")) from error
 
     def _move(self, batch: tuple) -> tuple:
         return tuple(batch) if self.device is None else to_device(tuple(batch), self.device)

@@ -6,8 +6,8 @@ from fastcore.foundation import L
 from fasttransform import Transform
 from torch import Tensor
 
-from .cache import Stats
-from .floats import normalised
+from data.cache import Stats
+from data.floats import normalised
 
 
 class NormalizeBytes(Transform):

@@ -2,7 +2,7 @@
 
 import albumentations as A
 
-from .transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
+from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
 
 MIRRORS = {"alternate": BatchAlternatingMirror, "random": BatchMirror}
 

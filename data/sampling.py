@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .errors import DataError
-from .folders import ImageFile
-from .keys import Keys
+from data.common.errors import DataError
+from data.folders import ImageFile
+from data.keys import Keys
 
 HELD_OUT = 0.2  # of each class, where a folder comes without a validation split
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from . import sampling
-from .digits import digits_folder
-from .download import fetch
-from .errors import DataError
-from .folders import ImageFile, list_splits
-from .home import home_path
-from .listing import kept_splits
+from data import sampling
+from data.common.errors import DataError
+from data.digits import digits_folder
+from data.download import fetch
+from data.folders import ImageFile, list_splits
+from data.home import home_path
+from data.listing import kept_splits
 
 ARCHIVES = {  # fastai's `URLs.CIFAR` and `URLs.CIFAR_100`
     "cifar10": "https://s3.amazonaws.com/fast-ai-sample/cifar10.tgz",

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .folders import ImageFile
+from data.folders import ImageFile
 
 SHARE = 0.25  # of a GPU's free memory that the images may take
 

@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field
 from torch import Tensor
 
-from .keys import Keys
+from data.keys import Keys
 
 
 class BatchTransform(A.ImageOnlyTransform):

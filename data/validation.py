@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .cache import Cache, Stats, load_pixels
-from .decode import read_pixels
-from .floats import normalised
-from .sources import Source
-from .store import targets_of
+from data.cache import Cache, Stats, load_pixels
+from data.decode import read_pixels
+from data.floats import normalised
+from data.sources import Source
+from data.store import targets_of
 
 
 def validation_batches(

@@ -2,9 +2,13 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-_HOMES = {"Recipe": "recipe", "ResNet18": "resnet", "image_learner": "factory", "resume_learner": "resume"}
-__all__ = sorted(_HOMES)
+if TYPE_CHECKING:
+    from learners.factory import image_learner
+    from learners.recipe import Recipe
+    from learners.resnet import ResNet18
+    from learners.resume import resume_learner
 
 
 def _check_neighbours() -> None:
@@ -24,14 +28,8 @@ def _check_neighbours() -> None:
 
 _check_neighbours()
 
+from data.common.public import on_first_use  # noqa: E402  only now is it known whose package this is
 
-def __getattr__(name: str):
-    """Import a public name on first use: `app.py --help` needs `Recipe` and must not wait for torch."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'learners' has no attribute {name!r}")
-    return getattr(import_module(f"learners.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """The public names, for tab completion."""
-    return __all__
+_HOMES = {"Recipe": "recipe", "ResNet18": "resnet", "image_learner": "factory", "resume_learner": "resume"}
+__all__ = ["Recipe", "ResNet18", "image_learner", "resume_learner"]
+__getattr__, __dir__ = on_first_use(__name__, _HOMES)

@@ -9,10 +9,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from callbacks.files import write_json
-from callbacks.means import RunningMean, hit_rate
+from callbacks.training.means import RunningMean, hit_rate
 from data import DataError, Source, open_source
 from data.cache import Stats
+from data.common.files import write_json
 from data.folders import list_splits
 from data.validation import validation_batches
 from learners.device import autocast, pick_device

@@ -9,9 +9,9 @@ from fastai.data.core import DataLoaders
 from fastai.torch_core import defaults
 from torch import Tensor
 
-from callbacks.means import hit_rate
-from callbacks.progress import RichProgress
-from callbacks.recorder import DeviceMean, DeviceRecorder
+from callbacks.training.means import hit_rate
+from callbacks.training.progress import RichProgress
+from callbacks.training.recorder import DeviceMean, DeviceRecorder
 from data import image_dls
 from data.floats import normalised
 from learners.device import pick_device

@@ -13,16 +13,16 @@ from callbacks.checkpoint.callback import Checkpoint, Resume
 from callbacks.checkpoint.interrupt import Interrupts
 from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.curves import plot_curves
-from callbacks.ema import WeightAverage
-from callbacks.epoch import LoaderEpoch
-from callbacks.errors import TrainingError
-from callbacks.files import write_csv
-from callbacks.finite import FiniteLoss
-from callbacks.history import History
 from callbacks.lr_find.finder import LRFound, find_lr
-from callbacks.schedule import OneCycle, PlannedRates, ScheduleRecord
-from callbacks.sharpness import SharpnessAware
-from callbacks.wait import LoaderWait
+from callbacks.training.finite_loss import FiniteLoss
+from callbacks.training.history import History
+from callbacks.training.loader_epoch import LoaderEpoch
+from callbacks.training.loader_wait import LoaderWait
+from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord
+from callbacks.training.sharpness import SharpnessAware
+from callbacks.training.weight_average import WeightAverage
+from data.common.errors import TrainingError
+from data.common.files import write_csv
 from learners.device import autocast
 from learners.memory import naming_memory
 from learners.optimizer import param_groups

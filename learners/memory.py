@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from callbacks.errors import TrainingError
+from data.common.errors import TrainingError
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from data.common.errors import InputError
+
 log = logging.getLogger(__name__)
 
 PEAK_FRACTION = 5 / 24  # of the run: epoch 5 of 24
@@ -17,10 +19,8 @@ FEWEST_STEPS, FEWEST_STEPS_OF_A_RUN = 32, 200  # of an epoch, of all epochs: the
 SMALLEST_BATCH = 16  # images; it is halved no further
 
 
-class RecipeError(ValueError):
-    """A hyperparameter that no run can have: the user's mistake, exit code 2."""
-
-    exit_code = 2
+class RecipeError(InputError):
+    """A hyperparameter that no run can have."""
 
 
 def setting(default: Any, help: str) -> Any:

@@ -13,8 +13,8 @@ from safetensors.torch import save
 
 from callbacks.checkpoint.archive import CheckpointError, read_state, remove_drafts
 from callbacks.checkpoint.state import FORMAT
-from callbacks.errors import TrainingError
-from callbacks.files import replacing, write_csv, write_json
+from data.common.errors import InputError, TrainingError
+from data.common.files import replacing, write_csv, write_json
 from learners.device import precision
 from learners.provenance import commit, versions
 from learners.recipe import Recipe
@@ -26,10 +26,8 @@ BEFORE = {"decay": "cosine"}  # what runs did before these settings existed, whe
 FREE = ("device", "workers", "cache", "graph")  # settings that do not change the result: a run may go on with others
 
 
-class RunDirectoryError(ValueError):
-    """The run directory cannot be used: the user's mistake, exit code 2."""
-
-    exit_code = 2
+class RunDirectoryError(InputError):
+    """The run directory cannot be used."""
 
 
 def next_run(data: str, runs: Path = Path("runs")) -> Path:
@@ -175,7 +173,7 @@ def write_results(learn, epochs: list[dict], steps: list[dict], costs: dict) -> 
 
 def _write_files(learn, out: Path, epochs: list[dict], steps: list[dict], results: dict) -> None:
     """The CSVs once more, for their last write may have failed; `metrics.json` last: where it is, all is."""
-    from callbacks import history, schedule
+    from callbacks.training import history, schedule
     from callbacks.curves import plot_curves
 
     write_csv(out / "history.csv", history.COLUMNS, epochs)

@@ -10,15 +10,14 @@ from typing import Any
 
 import torch
 
-from callbacks.files import replacing
+from data.common.errors import InputError
+from data.common.files import replacing
 
 SEAL = struct.Struct("<H64s")  # the length of the zip comment, and the comment: a SHA-256 in hexadecimal
 
 
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used: exit code 2."""
-
-    exit_code = 2
+class CheckpointError(InputError):
+    """The checkpoint cannot be used."""
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:

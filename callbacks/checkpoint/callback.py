@@ -11,8 +11,8 @@ from callbacks.checkpoint.archive import write_state
 from callbacks.checkpoint.interrupt import Interrupts
 from callbacks.checkpoint.state import capture, is_finite, restore
 from callbacks.checkpoint.writer import BackgroundWriter
-from callbacks.errors import TrainingError
-from callbacks.rates import rate_and_momentum
+from callbacks.training.rates import rate_and_momentum
+from data.common.errors import TrainingError
 
 log = logging.getLogger(__name__)
 

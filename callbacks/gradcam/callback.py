@@ -11,11 +11,11 @@ from fastai.callback.core import Callback
 from fastcore.imports import IN_NOTEBOOK
 from matplotlib.figure import Figure
 
-from callbacks.files import replacing
 from callbacks.gradcam.images import chosen_batches
 from callbacks.gradcam.maps import grad_cam, untouched
 from callbacks.gradcam.methods import METHODS
 from callbacks.gradcam.plots import RIGHT, WRONG, Panel, Scale, draw, short_name
+from data.common.files import replacing
 
 MOMENTS = 7  # columns of heatmaps in the figure at the most
 

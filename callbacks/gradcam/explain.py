@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from callbacks.files import replacing, write_json
 from callbacks.gradcam.choice import Choice
 from callbacks.gradcam.interpretation import WHY, Explained, GradCAMInterpretation
 from callbacks.gradcam.methods import DEFAULT
 from callbacks.gradcam.model_figures import method_report, random_sample, randomisation, usual_layer
 from callbacks.gradcam.report import ExplainReport, MapReport
+from data.common.files import replacing, write_json
 
 COMPARED = 8  # images in the why-wrong grid
 IMAGES = 500  # that inference looks at by default: enough to fill the figures

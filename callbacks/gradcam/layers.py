@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from data.common.errors import InputError
+
 FUSED = 3  # resolutions in the default fusion
 PLACES = 4  # rows and columns of a map, at the least: fewer say little about where
 
 
-class CamError(ValueError):
-    """Invalid layer, method, class or input for a heatmap: the user's mistake, exit code 2."""
-
-    exit_code = 2
+class CamError(InputError):
+    """Invalid layer, method, class or input for a heatmap."""
 
 
 def plain_model(model: nn.Module) -> nn.Module:

@@ -10,23 +10,22 @@ import numpy as np
 from fastai.learner import Learner
 from matplotlib.figure import Figure
 
-from callbacks.files import replacing, write_csv, write_json
 from callbacks.lr_find.named import named_suggestions
 from callbacks.lr_find.plot import plot_lr
 from callbacks.lr_find.preserve import preserved
 from callbacks.lr_find.suggest import MIN_POINTS, NoSuggestion, agreeing, fall, for_a_run_of, smoothed
 from callbacks.lr_find.sweep import Sweep, sweep
 from callbacks.lr_find.trials import TRIALS, Trial, try_peaks
+from data.common.errors import InputError
+from data.common.files import replacing, write_csv, write_json
 
 RANGE_TEST = 4  # the range test takes the first 1/4 of the steps, short one-cycle runs the others
 MIN_TRIAL_STEPS = 5  # shorter runs have no cycle
 EPOCHS = 10  # of the run that the rate is for, where its length is not given
 
 
-class LRFindError(ValueError):
-    """A range test that cannot be run: the user's mistake, exit code 2."""
-
-    exit_code = 2
+class LRFindError(InputError):
+    """The range test cannot be run."""
 
 
 @dataclass(frozen=True)

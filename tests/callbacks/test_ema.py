@@ -8,7 +8,7 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from torch import nn
 
-from callbacks.ema import WeightAverage
+from callbacks.training.weight_average import WeightAverage
 
 STEPS, EPOCHS = 5, 4
 

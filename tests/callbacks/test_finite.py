@@ -7,9 +7,9 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import nn
 
-import callbacks.finite
-from callbacks.errors import TrainingError
-from callbacks.finite import FiniteLoss
+import callbacks.training.finite_loss
+from callbacks.training.finite_loss import FiniteLoss
+from data.common.errors import TrainingError
 
 
 class BreaksAt(nn.Module):
@@ -47,7 +47,7 @@ def test_the_weights_have_not_taken_the_step():
 
 
 def test_a_late_look_still_names_the_step(monkeypatch):
-    monkeypatch.setattr(callbacks.finite, "LOOKS_EACH_STEP", ())
+    monkeypatch.setattr(callbacks.training.finite_loss, "LOOKS_EACH_STEP", ())
     with pytest.raises(TrainingError, match="at step 6"):
         fit(BreaksAt(step=6))
 

@@ -9,8 +9,8 @@ from fastai.torch_core import set_seed
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from callbacks.history import History
-from callbacks.recorder import DeviceMean, DeviceRecorder
+from callbacks.training.history import History
+from callbacks.training.recorder import DeviceMean, DeviceRecorder
 
 
 def learner(n_batches=5, **kwargs):

@@ -11,8 +11,8 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import nn
 
-from callbacks.errors import TrainingError
-from callbacks.schedule import OneCycle, PlannedRates, ScheduleRecord
+from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord
+from data.common.errors import TrainingError
 
 
 def one_cycle(position: float, peak: float, lr_max: float, div: float, div_final: float, decay="cosine") -> float:

@@ -8,8 +8,8 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from torch import nn
 
-import callbacks.wait
-from callbacks.wait import LoaderWait
+import callbacks.training.loader_wait
+from callbacks.training.loader_wait import LoaderWait
 
 
 class Clock:
@@ -48,7 +48,7 @@ class Busy(Callback):
 @pytest.mark.parametrize("seconds", [0.0, 0.25])
 def test_it_holds_what_the_loader_took_and_neither_the_steps_nor_the_validation(monkeypatch, seconds):
     clock, record = Clock(), LoaderWait()
-    monkeypatch.setattr(callbacks.wait, "perf_counter", clock)
+    monkeypatch.setattr(callbacks.training.loader_wait, "perf_counter", clock)
     batches = [(torch.randn(8, 3), torch.randint(0, 2, (8,))) for _ in range(4)]
     dls = DataLoaders(Slow(batches, clock, seconds), Slow(batches, clock, 3.0))
     learn = Learner(dls, nn.Linear(3, 2), nn.CrossEntropyLoss(), path=".", model_dir=".")

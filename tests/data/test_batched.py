@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from data.batched import augment
-from data.errors import DataError
+from data.common.errors import DataError
 from data.keys import Keys
 from data.transforms import BatchCrop, BatchCutout, BatchMirror
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from data import cache
 from data.cache import load_pixels, load_stats
+from data.common.errors import DataError
 from data.decode import read_pixels
-from data.errors import DataError
 from data.sources import open_source
 
 pytestmark = pytest.mark.usefixtures("home")

@@ -7,8 +7,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from data import decode as module
+from data.common.errors import DataError
 from data.decode import _plain_png, decode, read_pixels
-from data.errors import DataError
 
 
 def random_image(mode, size=(12, 12)):

@@ -11,7 +11,7 @@ from fastai.data.external import URLs, fastai_path
 from PIL import Image
 
 from data import download
-from data.errors import DataError
+from data.common.errors import DataError
 from data.home import home_path
 from data.sources import ARCHIVES, open_source
 

@@ -13,8 +13,8 @@ from scipy.stats import chi2_contingency
 from torch import nn
 
 from data import image_block, image_dls
+from data.common.errors import DataError
 from data.decode import read_pixels
-from data.errors import DataError
 from learners import Recipe
 
 pytestmark = pytest.mark.usefixtures("home")

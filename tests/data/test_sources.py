@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from data.errors import DataError
+from data.common.errors import DataError
 from data.sources import open_source
 
 pytestmark = pytest.mark.usefixtures("home")

@@ -14,7 +14,7 @@ from small_runs import ALL_STEPS, SMALL, STEPS, begin, go_on, in_process, outcom
 
 from callbacks.checkpoint.archive import CheckpointError, read_state
 from callbacks.checkpoint.state import FORMAT, is_finite
-from callbacks.errors import TrainingError
+from data.common.errors import TrainingError
 from learners import image_learner
 from learners.run import RunDirectoryError, claimed
 

@@ -6,9 +6,9 @@ from time import perf_counter
 
 from fastai.callback.core import Callback
 
-from callbacks.files import write_csv
-from callbacks.rates import rate_and_momentum
-from callbacks.recorder import to_numbers
+from callbacks.training.rates import rate_and_momentum
+from callbacks.training.recorder import to_numbers
+from data.common.files import write_csv
 
 COLUMNS = "epoch train_loss valid_loss accuracy lr momentum seconds images_per_second".split()
 

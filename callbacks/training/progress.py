@@ -6,7 +6,7 @@ from fastai.callback.core import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from callbacks.rates import rate_and_momentum
+from callbacks.training.rates import rate_and_momentum
 
 REFRESH = 0.25  # seconds; reading the loss waits for the device, so it is read no more often
 

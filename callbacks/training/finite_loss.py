@@ -4,9 +4,9 @@ import math
 
 from fastai.callback.core import Callback
 
-from callbacks.errors import TrainingError
-from callbacks.rates import rate_and_momentum
-from callbacks.recorder import to_numbers
+from callbacks.training.rates import rate_and_momentum
+from callbacks.training.recorder import to_numbers
+from data.common.errors import TrainingError
 
 CHECK_EVERY = 50  # steps on an accelerator, where a look at the loss waits for the device
 LOOKS_EACH_STEP = ("cpu",)

@@ -6,8 +6,8 @@ import torch
 from fastai.learner import Metric, Recorder
 from torch import Tensor
 
-from callbacks.means import RunningMean
-from callbacks.rates import rate_groups
+from callbacks.training.means import RunningMean
+from callbacks.training.rates import rate_groups
 
 
 def to_numbers(tensors: list[Tensor]) -> list[float]:

@@ -8,9 +8,9 @@ import numpy as np
 from fastai.callback.core import Callback
 from fastai.callback.schedule import SchedCos, SchedLin, combine_scheds
 
-from callbacks.errors import TrainingError
-from callbacks.files import write_csv
-from callbacks.rates import rate_and_momentum, rate_groups
+from callbacks.training.rates import rate_and_momentum, rate_groups
+from data.common.errors import TrainingError
+from data.common.files import write_csv
 
 COLUMNS = ("step", "epoch", "lr", "momentum", "planned_lr")
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from callbacks.files import replacing, write_csv, write_json
+from data.common.files import replacing, write_csv, write_json
 
 
 def write_half(path):
