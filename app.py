@@ -3,6 +3,8 @@
 import functools
 import inspect
 import json
+import logging
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from data.common.errors import AppError
 from learners.recipe import Recipe
 
 app = typer.Typer(
@@ -22,10 +25,12 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 Out = Annotated[Path | None, typer.Option(help="directory to make and fill")]
-Resume = Annotated[Path | None, typer.Option(help="run directory whose run is to go on; needs no other flag")]
+Resume = Annotated[Path | None, typer.Option(help="resume the run in this directory; no other flags are needed")]
 
 
 Run = Annotated[Path, typer.Argument(help="directory of a finished run")]
+FLAGS = {name: f"--{name.replace('_', '-')}" for name in (*(f.name for f in fields(Recipe)), "out")}
+FLAGS["lr_find"] = "`lr-find`"
 
 
 def recipe_flags(command: Callable) -> Callable:
@@ -67,15 +72,15 @@ def fit(out: Out = None, resume: Resume = None, as_json: Json = False, **setting
         from learners.resume import resume_fit
 
         if out:
-            raise typer.BadParameter("--resume goes on in the run's own directory; leave --out away")
+            raise typer.BadParameter("--out cannot be combined with --resume")
         show(resume_fit(resume, **settings) | {"run": str(resume)}, as_json)
         return
 
     from learners import image_learner
     from learners.run import next_run
 
-    learn = image_learner(**settings, out=out or next_run(settings.get("data", Recipe.data)))
-    show(learn.fit_recipe() | {"run": str(learn.out)}, as_json)
+    out = out or next_run(settings.get("data", Recipe.data))
+    show(image_learner(**settings, out=out).fit_recipe() | {"run": str(out)}, as_json)
 
 
 @app.command()
@@ -160,24 +165,37 @@ def _lines(results: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 def main() -> int:
     """Run the command line; the exit code is that of the contract: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C."""
     warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # fastai's import; nothing a user can do
+    log = logging.StreamHandler()  # to stderr
+    log.setFormatter(FlagFormatter())
+    logging.basicConfig(handlers=[log])
     try:
         return app(standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return 130
+    except AppError as error:
+        print(f"error: {with_flags(str(error))}", file=sys.stderr)
+        return error.exit_code
     except Exception as error:
-        code = getattr(error, "exit_code", None)  # of `AppError`, and of typer's own errors
-        if code is None:
+        if not hasattr(error, "format_message"):  # typer's own errors have it
             raise
-        print(f"error: {_message(error)}", file=sys.stderr)
-        return code
+        context = getattr(error, "ctx", None)
+        see = f"; see `{context.command_path} --help`" if context else ""
+        print(f"error: {error.format_message()}{see}", file=sys.stderr)
+        return getattr(error, "exit_code", 2)
 
 
-def _message(error: Exception) -> str:
-    context = getattr(error, "ctx", None)  # typer's own errors know their command
-    if context is None:
-        return str(error)
-    return f"{error.format_message()}; `{context.command_path} --help` lists what there is"
+def with_flags(message: str) -> str:
+    """A message of the library in the words of the command line: `` `batch_size` `` becomes --batch-size."""
+    message = re.sub(r"resume_learner\('(.+?)'\)", r"python app.py fit --resume \1", message)
+    return re.sub(r"`(\w+)`", lambda match: FLAGS.get(match[1], match[0]), message)
+
+
+class FlagFormatter(logging.Formatter):
+    """Formats what the library logs in the words of the command line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return with_flags(super().format(record))
 
 
 if __name__ == "__main__":

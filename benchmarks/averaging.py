@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import update_bn
 
 from benchmarks.report import write_report
-from callbacks.training.weight_average import WeightAverage
+from callbacks.optional.weight_average import WeightAverage
 from learners import image_learner
 
 SETTINGS = {"limit": 2500, "holdout": 1000, "size": 16, "epochs": 6, "ema": False, "whiten": True, "device": "cpu"}

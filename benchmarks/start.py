@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 EVALUATE = """
 import os, sys
 import app
-from learners.resnet import ResNet18
+from learners.models.resnet18 import ResNet18
 ResNet18.forward = lambda model, x: os._exit(0)
 sys.argv = ["app.py", "evaluate", sys.argv[1]]
 app.main()

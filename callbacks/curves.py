@@ -1,67 +1,68 @@
-"""The picture of a run: losses, accuracies, and the rate that was applied."""
+"""The picture of a run: losses, metrics, and the rate that was applied."""
 
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from callbacks.training.history import EpochRow
+from callbacks.training.schedule import StepRow
+
 TRAIN, VALID = "#2a6fb0", "#d9622b"
+FURTHER = ("#3d8f5b", "#8a5fb0", "#9c7a2f", "#5a6b7b")  # of the second metric and those after it
 
 
-def plot_curves(history: Sequence[dict], schedule: Sequence[dict]) -> Figure:
-    """Three panels over the epochs: loss and accuracy of both sets, the applied rate with its peak marked.
-
-    Args:
-        history: rows of the `History` callback.
-        schedule: rows of the `ScheduleRecord` callback.
-    """
+def plot_curves(epochs: Sequence[EpochRow], steps: Sequence[StepRow]) -> Figure:
+    """Three panels over the epochs: losses, metrics, and the applied rate with its peak marked."""
     figure = Figure(figsize=(13, 4), layout="constrained")
-    loss, accuracy, rate = figure.subplots(1, 3)
-    ends = [row["epoch"] + 1 for row in history]  # a figure of an epoch stands at its end
-    marker = "o" if len(ends) < 40 else None
-
-    loss.plot(
-        ends, [row["train_loss"] for row in history], color=TRAIN, marker=marker, ms=3, clip_on=False, label="training"
-    )
-    loss.plot(
-        ends,
-        [row["valid_loss"] for row in history],
-        color=VALID,
-        marker=marker,
-        ms=3,
-        clip_on=False,
-        label="validation",
-    )
-    loss.set(title="Loss", xlabel="epochs", ylabel="cross entropy")
-    if _spans_decades(history):
-        loss.set_yscale("log")
-    loss.legend(frameon=False)
-
-    percent = [100 * row["accuracy"] for row in history]
-    learnt = [100 * row["train_accuracy"] for row in history]
-    accuracy.plot(ends, learnt, color=TRAIN, marker=marker, ms=3, clip_on=False, label="training, augmented")
-    accuracy.plot(ends, percent, color=VALID, marker=marker, ms=3, clip_on=False, label="validation")
-    accuracy.set(title=f"Accuracy: {percent[-1]:.2f}% at the end", xlabel="epochs", ylabel="%")
-    accuracy.legend(frameon=False)
-
-    peak = max(schedule, key=lambda row: row["lr"])
-    rate.plot([row["epoch"] for row in schedule], [row["lr"] for row in schedule], color=TRAIN)
-    rate.plot(peak["epoch"], peak["lr"], "o", color=VALID, clip_on=False)
-    rate.set(
-        title=f"Applied rate: peak {peak['lr']:.3g} at epoch {peak['epoch']:.4g}",
-        xlabel="epochs",
-        ylabel="rate",
-    )
-
-    for axes in (loss, accuracy, rate):
-        axes.set_xlim(0, ends[-1])
+    panels = figure.subplots(1, 3)
+    _plot_losses(panels[0], epochs)
+    _plot_metrics(panels[1], epochs)
+    _plot_rate(panels[2], steps)
+    for axes in panels:
+        axes.set_xlim(0, epochs[-1].epoch + 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        axes.set_xlabel("epochs")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def _spans_decades(history: Sequence[dict]) -> bool:
-    """An early epoch at the peak rate can have a validation loss that would flatten all others."""
-    losses = [row[name] for row in history for name in ("train_loss", "valid_loss")]
-    return min(losses) > 0 and max(losses) > 10 * min(losses)
+def _plot_losses(axes: Axes, epochs: Sequence[EpochRow]) -> None:
+    train, valid = [row.train_loss for row in epochs], [row.valid_loss for row in epochs]
+    _line(axes, epochs, train, TRAIN, "training")
+    _line(axes, epochs, valid, VALID, "validation")
+    axes.set(title="Loss", ylabel="cross entropy")
+    if min(train + valid) > 0 and max(train + valid) > 10 * min(train + valid):
+        axes.set_yscale("log")  # an epoch at the peak rate can have a loss that would flatten all others
+    axes.legend(frameon=False)
+
+
+def _plot_metrics(axes: Axes, epochs: Sequence[EpochRow]) -> None:
+    names = list(epochs[-1].metrics)
+    values = {name: [row.metrics[name] for row in epochs] for name in names}
+    fractions = all(0 <= value <= 1 for series in values.values() for value in series)
+    scale, unit = (100, "%") if fractions else (1, "")
+    if "accuracy" in names:
+        _line(axes, epochs, [scale * row.train_accuracy for row in epochs], TRAIN, "training, augmented")
+    for name, colour in zip(names, (VALID, *FURTHER * len(names)), strict=False):
+        label = "validation" if names == ["accuracy"] else f"{name}, validation"
+        _line(axes, epochs, [scale * value for value in values[name]], colour, label)
+    if names:
+        title = names[0].replace("_", " ").capitalize()
+        axes.set(title=f"{title}: {scale * values[names[0]][-1]:.4g}{unit} at the end", ylabel=unit)
+        axes.legend(frameon=False)
+
+
+def _plot_rate(axes: Axes, steps: Sequence[StepRow]) -> None:
+    peak = max(steps, key=lambda row: row.lr)
+    axes.plot([row.epoch for row in steps], [row.lr for row in steps], color=TRAIN)
+    axes.plot(peak.epoch, peak.lr, "o", color=VALID, clip_on=False)
+    axes.set(title=f"Applied rate: peak {peak.lr:.3g} at epoch {peak.epoch:.4g}", ylabel="rate")
+
+
+def _line(axes: Axes, epochs: Sequence[EpochRow], values: Sequence[float], colour: str, label: str) -> None:
+    ends = [row.epoch + 1 for row in epochs]  # the figures of an epoch are those at its end
+    marker = "o" if len(ends) < 40 else None
+    axes.plot(ends, values, color=colour, marker=marker, ms=3, clip_on=False, label=label)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IndexSplitter, parent_label
@@ -14,6 +13,7 @@ from data.images import FitSquare, open_image
 from data.loader import BatchDL
 from data.normalize import NormalizeBytes
 from data.pipelines import train_pipeline
+from data.settings import DataSettings
 from data.sources import Source, open_source
 from data.store import Store, targets_of
 
@@ -39,43 +39,44 @@ def image_block(source: Source, recipe, stats: Stats) -> DataBlock:
         blocks=(images, CategoryBlock(vocab=source.classes)),
         get_items=_files,
         splitter=IndexSplitter(list(held_out)),
-        get_y=parent_label,
+        get_y=_label,
     )
 
 
-def image_dls(source: str | Path | Source, recipe, stats: Stats | None = None) -> DataLoaders:
-    """Loaders of a source, ready to train on.
+class ImageLoaders(DataLoaders):
+    source: Source
+    settings: DataSettings
+    stats: Stats
 
-    Args:
-        source: digits, cifar10, cifar100, a folder, or an opened source.
-        recipe: a `Recipe`; its open fields are filled from the data.
-        stats: what a trained model was normalised with; without them they come from the training images.
 
-    Returns:
-        `DataLoaders` with `source`, the resolved `recipe` and `stats` beside fastai's attributes.
-
-    Raises:
-        DataError: data that cannot be found, fetched or used.
-    """
-    source = open_source(source, recipe.seed, recipe.limit, recipe.holdout)
-    recipe = recipe.resolve(images=len(source.train_files), size=source.size, mirror=source.mirror, crop=source.crop)
-    pixels = load_pixels(source, recipe.size, recipe.cache)
-    stats = stats or load_stats(source, recipe.size, pixels)
-    device = default_device() if recipe.device == "auto" else torch.device(recipe.device)
-    dls = image_block(source, recipe, stats).dataloaders(
+def image_loaders(source: Source, settings: DataSettings, stats: Stats | None = None, device=None) -> ImageLoaders:
+    pixels = load_pixels(source, settings.size, settings.cache)
+    stats = stats or load_stats(source, settings.size, pixels)
+    device = device or default_device()
+    dls = image_block(source, settings, stats).dataloaders(
         source,
-        bs=recipe.batch_size,
-        val_bs=2 * recipe.batch_size,  # no gradients to keep
-        num_workers=recipe.workers,
+        bs=settings.batch_size,
+        val_bs=2 * settings.batch_size,  # no gradients to keep
+        num_workers=settings.workers,
         dl_kwargs=[{"store": s} for s in _stores(source, pixels)],
         device=device,
     )
-    dls.source, dls.recipe, dls.stats = source, recipe, stats
+    dls = ImageLoaders(*dls.loaders, path=dls.path, device=device)
+    dls.source, dls.settings, dls.stats = source, settings, stats
     return dls
 
 
+def image_dls(source, recipe, stats: Stats | None = None) -> ImageLoaders:
+    opened = open_source(source, recipe.seed, recipe.limit, recipe.holdout)
+    return image_loaders(opened, recipe.data_settings(opened), stats)
+
+
 def _files(source: Source) -> list[Path]:
-    return [*source.train, *source.valid]
+    return [*source.train_files, *source.valid_files]
+
+
+def _label(o):
+    return o.label if hasattr(o, 'label') else parent_label(o)
 
 
 def _stores(source: Source, pixels: np.ndarray | None) -> list[Store | None]:

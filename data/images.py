@@ -10,10 +10,11 @@ from fasttransform import Transform
 from PIL import Image
 from torch import Tensor
 
+from data.folders import ImageFile
 from data.decode import fitted, open_rgb
 
 
-def open_image(source: Path | str | np.ndarray | Tensor | bytes | Image.Image) -> PILImage:
+def open_image(source: ImageFile | Path | str | np.ndarray | Tensor | bytes | Image.Image) -> PILImage:
     """An RGB image, turned upright as its EXIF orientation says.
 
     Args:
@@ -22,6 +23,8 @@ def open_image(source: Path | str | np.ndarray | Tensor | bytes | Image.Image) -
     Raises:
         DataError: a file that is missing or no image, named.
     """
+    if isinstance(source, ImageFile):
+        source = source.path
     if isinstance(source, Path | str):
         return PILImage.create(open_rgb(source))
     image = source if isinstance(source, Image.Image) else PILImage.create(source)

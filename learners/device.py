@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from learners.recipe import RecipeError
+from learners.upstream import cpu_has_bf16
 
 
 def pick_device(name: str) -> torch.device:
@@ -19,7 +20,7 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = next(kind for kind, there in present.items() if there)
     if not present[name]:
-        raise RecipeError(f"device {name!r}: PyTorch finds none on this machine; --device auto takes what is there")
+        raise RecipeError(f"device {name!r}: PyTorch finds none on this machine; `device` auto takes what is there")
     return torch.device(name)
 
 
@@ -29,7 +30,7 @@ def precision(device: torch.device) -> Literal["bf16", "fp32"]:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        native = cpu_has_bf16()
     else:
         native = False
     return "bf16" if native else "fp32"

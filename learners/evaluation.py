@@ -1,28 +1,26 @@
 """What the model of a finished run is worth. Without fastai, whose import takes longer than an evaluation on a GPU."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
-from callbacks.training.means import RunningMean, hit_rate
+from callbacks.training.means import RunningMean, accuracy
 from data import DataError, Source, open_source
-from data.cache import Stats
 from data.common.files import write_json
 from data.folders import list_splits
 from data.validation import validation_batches
 from learners.device import autocast, pick_device
-from learners.recipe import Recipe
-from learners.resnet import ResNet18
-from learners.run import RunDirectoryError, read_json, read_recipe
+from learners.model_files import SavedModel, load_model
+from learners.recipe import Plan
+from learners.run import Run
 from learners.tta import SixViews
 
 
-def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False) -> dict:
+def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False) -> dict[str, Any]:
     """Accuracy and loss of a run's model; `tta` adds `accuracy_tta`, of six views, also to the run's `metrics.json`.
 
     Args:
@@ -33,86 +31,83 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
         RunDirectoryError: see `load_model`.
         DataError: the images cannot be had, or are not those that the run was trained on.
     """
-    run = Path(run)
-    model, stats, source, recipe = open_run(run, data)
-    device = pick_device("auto")
-    model = model.to(device, memory_format=torch.channels_last)
+    path = Path(run)
+    opened = open_run(path, data)
+    plan, device = opened.plan, pick_device("auto")
+    model = opened.saved.model.to(device, memory_format=torch.channels_last)
 
     def measure(model: nn.Module) -> tuple[float, float]:
-        bs = 2 * recipe.batch_size  # as the learner's
-        batches = validation_batches(source, recipe.size, stats, bs, recipe.cache, device)
-        return _loss_and_accuracy(model, batches, nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing))
+        bs = 2 * plan.batch_size  # as the learner's
+        batches = validation_batches(opened.source, plan.size, opened.saved.stats, bs, plan.cache, device)
+        return _loss_and_accuracy(model, batches, nn.CrossEntropyLoss(label_smoothing=plan.label_smoothing))
 
-    valid_loss, accuracy = measure(model)
-    results = {"accuracy": accuracy, "valid_loss": valid_loss, "valid_images": len(source.valid_files)}
+    valid_loss, hits = measure(model)
+    results = {"accuracy": hits, "valid_loss": valid_loss, "valid_images": len(opened.source.valid_files)}
     if tta:
-        results["accuracy_tta"] = measure(SixViews(model, mirror=recipe.mirror != "none"))[1]
+        results["accuracy_tta"] = measure(SixViews(model, mirror=plan.mirror != "none"))[1]
     if tta and data is None:
-        metrics = read_json(run, "metrics.json") | {"accuracy_tta": results["accuracy_tta"]}
-        write_json(run / "metrics.json", metrics)
+        metrics = Run.open(path).read_json("metrics.json") | {"accuracy_tta": results["accuracy_tta"]}
+        write_json(path / "metrics.json", metrics)
     return results
 
 
 @torch.no_grad()
-def _loss_and_accuracy(model: nn.Module, batches, loss_func: Callable) -> tuple[float, float]:
+def _loss_and_accuracy(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], loss_func: nn.Module
+) -> tuple[float, float]:
     """Of a model in eval mode; the sums are those of the learner's validation."""
-    loss, accuracy = RunningMean(), RunningMean()
+    loss, hits = RunningMean(), RunningMean()
     for x, y in batches:
         with autocast(x.device):
             logits = model(x)
             loss.add(loss_func(logits, y), len(y))
-        accuracy.add(hit_rate(logits, y), len(y))
-    return float(loss.value), float(accuracy.value)
+        hits.add(accuracy(logits, y), len(y))
+    return float(loss.value), float(hits.value)
 
 
-def load_model(run: str | Path) -> tuple[ResNet18, dict]:
-    """The model of a run, on the CPU and in eval mode, and what its `model.json` says.
+@dataclass(frozen=True)
+class OpenedRun:
+    """A finished run, ready to look at images.
 
-    Raises:
-        RunDirectoryError: there is no such run, it is not finished, or its files are damaged.
+    Attributes:
+        saved: its model.
+        source: the images to validate on.
+        plan: the plan of the run, adapted to those images.
     """
-    run = Path(run)
-    description = read_json(run, "model.json")
-    path = run / "model.safetensors"
-    model = ResNet18(len(description["classes"]), description["channels"])
-    try:
-        model.load_state_dict(load_file(path))
-    except FileNotFoundError:
-        raise RunDirectoryError(f"{path} is missing; name the directory of a finished run") from None
-    except (SafetensorError, RuntimeError) as error:
-        raise RunDirectoryError(f"{path} is damaged ({str(error).splitlines()[0]}); train again") from error
-    return model.eval(), description
+
+    saved: SavedModel
+    source: Source
+    plan: Plan
 
 
-def open_run(run: Path, data: str | Path | None) -> tuple[ResNet18, Stats, Source, Recipe]:
-    """The model of a run and its normalisation, the images to validate on, and the recipe for them.
+def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None) -> OpenedRun:
+    """The model of a finished run, and the images to validate on.
 
     Args:
-        data: a folder to validate on instead of the run's own images; see `evaluate`.
+        data: images to validate on instead of the run's own; see `evaluate`.
+        model: see `load_model`.
 
     Raises:
         RunDirectoryError: see `load_model`, or no recipe.
-        DataError: the images cannot be had, or are not those that the run was trained on.
+        DataError: the images cannot be read, or are not those that the run was trained on.
     """
-    model, description = load_model(run)
-    stats = Stats(tuple(description["mean"]), tuple(description["std"]))
-    return model, stats, *_source_and_recipe(run, description["classes"], data)
-
-
-def _source_and_recipe(run: Path, classes: list[str], data: str | Path | None) -> tuple[Source, Recipe]:
-    stored = read_json(run, "recipe.json")
-    recipe = read_recipe(stored)
+    saved = load_model(path, model)
+    run = Run.open(path)
     if data is None:
-        return _own_source(recipe, stored["fingerprint"]), recipe
-    source = _folder(Path(data), classes)
-    bs = min(recipe.batch_size, len(source.train_files))
-    return source, replace(recipe, data=source.name, batch_size=bs, cache="none")
+        source = _own_source(run)
+        return OpenedRun(saved, source, run.recipe.resolve(source))
+    source = _folder(Path(data), saved.classes)
+    recipe = run.recipe
+    bs = min(recipe.batch_size or 1, len(source.train_files))
+    recipe = replace(recipe, data=source.name, batch_size=bs, cache="none")
+    return OpenedRun(saved, source, recipe.resolve(source))
 
 
-def _own_source(recipe: Recipe, fingerprint: str) -> Source:
+def _own_source(run: Run) -> Source:
+    recipe = run.recipe
     source = open_source(recipe.data, recipe.seed, recipe.limit, recipe.holdout)
-    if source.fingerprint != fingerprint:
-        raise DataError(f"{recipe.data}: its files are not those of the run; name a folder with --data")
+    if source.fingerprint != run.description["fingerprint"]:
+        raise DataError(f"{recipe.data}: its files are not those of the run; name a folder as `data`")
     return source
 
 

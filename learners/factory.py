@@ -1,94 +1,126 @@
 """The one place where data, model, loss, metrics and callbacks meet."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from fastai.callback.core import TrainEvalCallback
-from fastai.data.core import DataLoaders
-from fastai.torch_core import defaults
-from torch import Tensor
+from fastai.callback.core import Callback, TrainEvalCallback
+from fastai.learner import Metric
+from torch import nn
 
-from callbacks.training.means import hit_rate
+from callbacks.training.means import accuracy
 from callbacks.training.progress import RichProgress
 from callbacks.training.recorder import DeviceMean, DeviceRecorder
-from data import image_dls
-from data.floats import normalised
+from data import Source, open_source
+from data.block import ImageLoaders, image_loaders
 from learners.device import pick_device
-from learners.init import WHITENING_IMAGES, kaiming_filters, whiten_stem, zero_init_blocks
+from learners.initial_weights import initialise
 from learners.learner import ImageLearner
 from learners.loss import ClassLoss
+from learners.models import build_model
 from learners.optimizer import opt_func, splitter
-from learners.recipe import Recipe
-from learners.resnet import ResNet18
-from learners.run import check_free
+from learners.recipe import Plan, Recipe
+from learners.run import Run
+
+AnyMetric = Metric | Callable[..., Any]  # a function of logits N×C and targets N, or a metric of fastai
+Callbacks = Sequence[Callback | type[Callback]]
 
 
-def image_learner(data: str | Path = "cifar10", *, out: str | Path | None = None, **settings) -> ImageLearner:
+def image_learner(
+    data: Any = "cifar10",
+    *,
+    model: str | nn.Module | None = None,
+    metrics: Sequence[AnyMetric] = (accuracy,),
+    cbs: Callbacks = (),
+    out: str | Path | None = None,
+    **settings: Any,
+) -> ImageLearner:
     """A `Learner` for the images of `data`, ready for `fit_recipe` and every verb of fastai.
 
     Args:
-        data: `digits`, `cifar10`, `cifar100`, or a folder of images.
-        out: the run directory that `fit_recipe` is to fill; without it the session writes no files.
+        data: the name of a data set, a folder of images, a file of labels, or a torchvision data set.
+        model: the name of an architecture; or a net, whose weights stay as they are.
+        metrics: functions of logits N×C and targets N that return the mean of a batch, or metrics of fastai.
+        cbs: further callbacks.
+        out: the run directory that `fit_recipe` fills; without it the session writes no files.
         settings: any field of `Recipe`.
 
     Raises:
-        RecipeError: a setting that does not exist or that no run can have.
-        DataError: the images cannot be had.
+        RecipeError: an unknown setting, or a value that is not possible.
+        DataError: the data cannot be found, fetched or used.
         RunDirectoryError: `out` exists and is not empty.
     """
-    recipe = Recipe.of(data=str(data), **settings)
+    name = model_name(model)
+    recipe = Recipe.of(data=str(data), **settings | ({"model": name} if name else {}))
     device = pick_device(recipe.device)
-    out = check_free(Path(out)) if out else None
-    dls = image_dls(recipe.data, recipe).to(device)
-    return assemble(dls, initial_model(dls), out=out)
+    run = Run.create(out) if out else None
+    source = open_source(data, recipe.seed, recipe.limit, recipe.holdout)
+    recipe = replace(recipe, data=source.name)
+    return assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=run)
 
 
-def assemble(dls: DataLoaders, model: ResNet18, **kwargs) -> ImageLearner:
-    """The learner of a model and the loaders of `image_dls`, both on one device; `kwargs` are `ImageLearner`'s own."""
-    recipe = dls.recipe
+def assemble(
+    source: Source,
+    recipe: Recipe,
+    device: torch.device,
+    model: str | nn.Module | None = None,
+    *,
+    metrics: Sequence[AnyMetric] = (accuracy,),
+    cbs: Callbacks = (),
+    run: Run | None = None,
+) -> ImageLearner:
+    """The learner of an opened source and a recipe; see `image_learner`."""
+    plan = recipe.resolve(source)
+    dls = image_loaders(source, plan.loading, device=device)
+    net = model if isinstance(model, nn.Module) else initial_model(dls, plan)
+    return learner_of(dls, net, recipe, plan, metrics=metrics, cbs=cbs, run=run)
+
+
+def learner_of(
+    dls: ImageLoaders,
+    model: nn.Module,
+    recipe: Recipe,
+    plan: Plan,
+    *,
+    metrics: Sequence[AnyMetric] = (accuracy,),
+    cbs: Callbacks = (),
+    run: Run | None = None,
+) -> ImageLearner:
+    """The learner of loaders and a model."""
     return ImageLearner(
         dls,
-        model,
+        model.to(dls.device, memory_format=torch.channels_last),
         recipe=recipe,
-        loss_func=ClassLoss(label_smoothing=recipe.label_smoothing),
-        opt_func=opt_func(recipe),
-        splitter=splitter(recipe),
-        lr=defaults.lr if recipe.lr == "auto" else recipe.lr,
-        metrics=DeviceMean(hit_rate, "accuracy"),
+        plan=plan,
+        run=run,
+        loss_func=ClassLoss(label_smoothing=plan.label_smoothing),
+        opt_func=opt_func(plan),
+        splitter=splitter(plan),
+        lr=plan.lr,
+        metrics=[metric if isinstance(metric, Metric) else DeviceMean(metric) for metric in metrics],
         default_cbs=False,  # fastai's recorder waits for the device each step, its progress bar writes into pipes
-        cbs=[TrainEvalCallback, DeviceRecorder, RichProgress],
-        **kwargs,
+        cbs=[TrainEvalCallback, DeviceRecorder, RichProgress, *cbs],
     )
 
 
-def initial_model(dls: DataLoaders, width: int = 64) -> ResNet18:
-    """Weights from the recipe's seed and, for a whitened stem, from the images.
+def initial_model(dls: ImageLoaders, plan: Plan, build: Callable[[int], nn.Module] | None = None) -> nn.Module:
+    """A net with weights from the plan's seed and, for a whitened stem, from the images.
 
-    The session's own random state is left as it was.
+    The random state of the session stays as it was.
 
     Args:
-        dls: the loaders of `image_dls`.
-        width: channels of the stem; 64 is the published net.
+        build: makes the net for so many classes; without it the plan names the architecture.
     """
-    recipe = dls.recipe
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(recipe.seed)
-        model = ResNet18(len(dls.vocab), width=width)
-        if recipe.init == "kaiming":
-            kaiming_filters(model)
-        if recipe.zero_init:
-            zero_init_blocks(model)
-        if recipe.whiten:
-            whiten_stem(model.conv1, _sample(dls))
-    return model.to(dls.device, memory_format=torch.channels_last)
+        torch.default_generator.manual_seed(plan.seed)
+        classes = len(dls.vocab)
+        model = build(classes) if build else build_model(plan.model, classes)
+        initialise(model, plan, dls)
+    return model
 
 
-def _sample(dls: DataLoaders) -> Tensor:
-    """Up to 2,000 training images as the model gets them, N×3×H×W, on the CPU; not augmented."""
-    files, store = dls.source.train_files, dls.train.store
-    some = slice(None, None, max(1, len(files) // WHITENING_IMAGES))
-    if store is None:
-        return torch.cat([x.cpu() for (x,) in dls.test_dl([file.path for file in files[some]])])
-    mean, std = (torch.tensor(values) for values in dls.stats)
-    return normalised(torch.from_numpy(np.array(store.pixels[some])), mean, std)
+def model_name(model: str | nn.Module | None) -> str | None:
+    """What a recipe calls this model: the name of its architecture, or its class."""
+    return type(model).__name__ if isinstance(model, nn.Module) else model

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from learners.device import autocast, precision
+from learners.upstream import hook_dicts
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,6 @@ Capture = Callable[[nn.Module, Tensor], Pass]
 
 TOLERANCE = 1e-2  # relative, of gradients: rounding to bf16 is 4e-3, a replay of another batch is off by about 1
 TRIALS = 2  # batches; one alone would not tell that a replay ignores its input
-HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")  # torch lists them nowhere
 
 
 def capture_on_cuda(model: nn.Module, sample: Tensor) -> Pass:
@@ -52,7 +52,7 @@ class GraphedModel:
 
     def __init__(self, model: nn.Module, sample: Tensor, capture: Capture):
         self.model, self.shape = model, sample.shape
-        self.modules, self.params, self.hooks = list(model.modules()), list(model.parameters()), hooks(model)
+        self.modules, self.params, self.hooks = list(model.modules()), list(model.parameters()), hook_dicts(model)
         self.taken = self._taken_for_granted()
         self.replay = capture(model, sample)
 
@@ -84,11 +84,6 @@ class GraphedModel:
         return self.replay(x).clone()
 
 
-def hooks(model: nn.Module) -> list[dict]:
-    """The dictionaries in which the modules keep their hooks, empty ones too: hooks that come later are in them."""
-    return [getattr(module, name) for module in model.modules() for name in HOOKS]
-
-
 def trusted_graph(learn, capture: Capture | None = None) -> GraphedModel | None:
     """The graph of `learn.model` for its training batches; None, and a line in the log, where it cannot be trusted.
 
@@ -105,9 +100,9 @@ def trusted_graph(learn, capture: Capture | None = None) -> GraphedModel | None:
 
 def _tried(learn, capture: Capture) -> tuple[GraphedModel | None, str | None]:
     learn.model.train()
-    if learn.recipe.compile:
+    if learn.plan.compile:
         return None, "the model is compiled"
-    if any(hooks(learn.model)):
+    if any(hook_dicts(learn.model)):
         return None, "a module of the model has a hook, which a replay would not call"
     graphed = GraphedModel(learn.model, noise_batch(learn, seed=0)[0], capture)
     error = max(gradient_error(learn, graphed, *noise_batch(learn, seed)) for seed in range(1, 1 + TRIALS))
@@ -119,7 +114,7 @@ def _tried(learn, capture: Capture) -> tuple[GraphedModel | None, str | None]:
 def noise_batch(learn, seed: int) -> tuple[Tensor, Tensor]:
     """Images N×3×H×W, channels last, and targets N, in the shape of the training batches."""
     generator = torch.Generator().manual_seed(seed)
-    n, size, device = learn.dls.train.bs, learn.recipe.size, learn.dls.device
+    n, size, device = learn.dls.train.bs, learn.plan.size, learn.dls.device
     x = torch.randn(n, 3, size, size, generator=generator).to(device).contiguous(memory_format=torch.channels_last)
     return x, torch.randint(0, len(learn.dls.vocab), (n,), generator=generator).to(device)
 

@@ -12,7 +12,7 @@ from callbacks.gradcam.choice import METHODS_TRIED, Choice, choose
 from callbacks.gradcam.images import chosen_batches
 from callbacks.gradcam.layers import CamError
 from callbacks.gradcam.methods import DEFAULT
-from learners.run import read_json
+from learners.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def heatmaps_of(run: Path, learn, method: str | None, layer: str | None) -> Choi
     """
     if layer or method == "fusion":  # which has layers of its own
         return Choice(method or DEFAULT, layer, "as asked for")
-    kept = read_json(run, "model.json").get("heatmaps")
+    kept = Run(run, new=False).read_json("model.json").get("heatmaps")
     if kept is None:
         found = choose_heatmaps(learn, (method or DEFAULT,))
         return replace(found, reason=f"{found.reason}; chosen now, model.json keeps none")
@@ -59,7 +59,7 @@ def heatmaps_of(run: Path, learn, method: str | None, layer: str | None) -> Choi
 
 def _training_images(learn) -> tuple[Tensor, Tensor]:
     """Evenly spread training images, not augmented, and their labels."""
-    files = learn.dls.source.train
+    files = learn.dls.source.train_files
     most = ON_A_CPU if learn.dls.device.type == "cpu" else IMAGES
     count = max(1, min(most, len(files) // PART))
     some = [files[i * len(files) // count] for i in range(count)]

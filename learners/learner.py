@@ -1,58 +1,72 @@
 """The `Learner` of this project: fastai's, with a recipe that it can fit by itself."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from fastai.callback.core import Callback, CancelEpochException
+from fastai.callback.core import Callback
 from fastcore.basics import noop
 from fastcore.foundation import L
+from fastcore.xtras import ContextManagers
 from matplotlib.figure import Figure
+from torch import nn
 
 from callbacks.checkpoint.callback import Checkpoint, Resume
 from callbacks.checkpoint.interrupt import Interrupts
 from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.curves import plot_curves
 from callbacks.lr_find.finder import LRFound, find_lr
+from callbacks.optional import optional_callbacks
 from callbacks.training.finite_loss import FiniteLoss
-from callbacks.training.history import History
+from callbacks.training.history import History, write_history
 from callbacks.training.loader_epoch import LoaderEpoch
 from callbacks.training.loader_wait import LoaderWait
-from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord
-from callbacks.training.sharpness import SharpnessAware
-from callbacks.training.weight_average import WeightAverage
+from callbacks.training.precision import PrecisionRecord
+from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, write_schedule
+from data.block import ImageLoaders
 from data.common.errors import TrainingError
-from data.common.files import write_csv
-from learners.device import autocast
-from learners.memory import naming_memory
+from data.common.files import replacing, write_json
+from learners.heatmaps import choose_heatmaps
+from learners.model_files import write_model
 from learners.optimizer import param_groups
-from learners.recipe import Recipe
-from learners.run import CHECKPOINT, claimed, load_checkpoint, write_recipe, write_results
+from learners.out_of_memory import naming_memory
+from learners.provenance import provenance
+from learners.recipe import Plan, Recipe
+from learners.result import FitResult
+from learners.run import Run, note_precision
 from learners.step import StepLearner
 from learners.warmup import warm_up
 
+Submit = Callable[..., Any]  # calls a function that writes a file, with its arguments
+
 
 class ImageLearner(StepLearner):
-    """A fastai `Learner` that knows its recipe; made by `image_learner`.
+    """A fastai `Learner` that can fit its recipe; made by `image_learner`.
 
     Args:
-        recipe: resolved, as `dls.recipe`.
-        out: the run directory that `fit_recipe` fills; without it nothing is written.
-        new: whether `out` is to be made; otherwise its run goes on.
+        recipe: what was asked for.
+        plan: what `fit_recipe` will do.
+        run: the run directory that `fit_recipe` fills; without it nothing is written.
+        kwargs: arguments of fastai's `Learner`.
 
     Attributes:
-        first_epoch: where the next fit begins, and that one only.
+        fitted: what the last `fit_recipe` measured, or None.
     """
 
-    first_epoch = 0
+    fitted: FitResult | None = None
 
-    def __init__(self, dls, model, *, recipe: Recipe, out: Path | None = None, new: bool = True, **kwargs):
-        super().__init__(dls, model, path=out or Path(), **kwargs)
-        self.recipe, self.out, self.new, self.fitted = recipe, out, new, None
-        self.logger = noop  # the progress callback speaks, on stderr
+    def __init__(
+        self, dls: ImageLoaders, model: nn.Module, *, recipe: Recipe, plan: Plan, run: Run | None = None, **kwargs: Any
+    ):
+        super().__init__(dls, model, path=run.path if run else Path(), **kwargs)
+        self.recipe, self.plan, self.run_dir = recipe, plan, run
+        self.logger = noop  # the progress callback prints, on stderr
 
-    def fit_recipe(self, checkpoint_minutes: float = 5) -> dict:
-        """Train as the recipe says, and return the run's metrics (see `learners.run.metrics`).
+    def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
+        """Train as the plan says, and return the metrics of the run (see `FitResult.metrics`).
 
         With a run directory, Ctrl-C and SIGTERM end the run after a step, with a checkpoint.
 
@@ -62,115 +76,120 @@ class ImageLearner(StepLearner):
         Raises:
             TrainingError: the loss is not finite, the applied rate left its plan, memory ran out, the results cannot
                 be written, or `lr` is auto and no rate was found.
-            RunDirectoryError: `out` is in use.
-            CheckpointError: the checkpoint to go on from is damaged.
+            RunDirectoryError: the run directory is in use.
+            CheckpointError: the checkpoint to resume from is damaged.
         """
-        if not self.out:
-            self._choose_rate()
-            return write_results(self, *self._fit_cycle())
-        with claimed(self.out, self.new):
-            state = self._begin()
-            try:
-                with BackgroundWriter() as writer, Interrupts() as interrupts:
-                    checkpoint = Checkpoint(self.out / CHECKPOINT, writer, interrupts, checkpoint_minutes)
-                    rows = self._fit_cycle(checkpoint, Resume(state), write=partial(writer.submit, write_csv))
-            finally:
-                self.new = not (self.out / CHECKPOINT).exists()  # another call in this session goes on
-            return write_results(self, *rows)
+        if self.run_dir is None:
+            self._measure_rate()
+            return self._fit_plan([])
+        with self.run_dir.claimed():
+            state = self._begin(self.run_dir)
+            with BackgroundWriter() as writer, Interrupts() as interrupts:
+                recipe, minutes = self.plan.to_dict(), checkpoint_minutes
+                checkpoint = Checkpoint(self.run_dir.checkpoint, writer, interrupts, recipe, minutes)
+                metrics = self._fit_plan([Resume(state), checkpoint], writer.submit)
+            with self.run_dir.results():
+                self._write_results(self.run_dir.path, metrics)
+        return metrics
 
     def plot_curves(self) -> Figure:
-        """Losses, accuracies and the applied rate of the last `fit_recipe`.
+        """Losses, metrics and the applied rate of the last `fit_recipe`.
 
         Raises:
             TrainingError: there was none.
         """
         if self.fitted is None:
-            raise TrainingError("nothing to draw yet: call fit_recipe first")
-        return plot_curves(*self.fitted)
+            raise TrainingError("there is nothing to plot yet: call fit_recipe first")
+        return plot_curves(self.fitted.epochs, self.fitted.steps)
 
-    def _begin(self) -> dict | None:
-        """Say what the run is made of, or find where it is to go on."""
-        if not self.new:
-            return load_checkpoint(self, self.out)
-        self._choose_rate()
-        write_recipe(self, self.out)
-        return None
+    def lr_find(self, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200) -> LRFound:
+        """The finder of this project under fastai's name: the peak for a run of this recipe; see `find_lr`."""
+        run_steps = self.plan.epochs * len(self.dls.train)
+        factors = [group.factor for group in param_groups(self.model, self.plan)]
+        return find_lr(self, start_lr, end_lr, steps, run_steps, factors)
 
-    def _choose_rate(self) -> None:
-        """`lr="auto"`: measure the peak rate, and keep curve and choice in the run directory."""
-        if self.recipe.lr != "auto":
-            return
-        found = self.lr_find()
-        if self.out:
-            found.save(self.out)
-        if found.lr is None:
-            raise TrainingError(f"the learning-rate finder suggests nothing: {found.abstained}; give a rate with --lr")
-        self.recipe = replace(self.recipe, lr=found.lr)
+    def fit(self, *args: Any, cbs: Any = None, **kwargs: Any) -> None:
+        """fastai's `fit`, which `fit_one_cycle` and the others call; a loss that is not finite ends it."""
+        try:
+            with self._progress(), naming_memory(self.plan.batch_size):
+                super().fit(*args, cbs=[FiniteLoss(), *L(cbs)], **kwargs)
+        finally:
+            self.first_epoch = 0
 
-    def show_results(self, *args, **kwargs):
+    def validation_context(self, *args: Any, **kwargs: Any) -> AbstractContextManager:
+        """fastai's context of `validate` and `get_preds`, with the progress bar."""
+        return ContextManagers([self._progress(), super().validation_context(*args, **kwargs)])
+
+    def show_results(self, *args: Any, **kwargs: Any) -> Any:
         """fastai's; the images that the model was shown beside its answers."""
         import fastai.vision.learner  # noqa: F401  registers how answers are shown; imports torchvision
 
         return super().show_results(*args, **kwargs)
 
-    def lr_find(self, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200) -> LRFound:
-        """The finder of this project under fastai's name: the peak for a run of this recipe; see `find_lr`."""
-        run_steps = self.recipe.epochs * len(self.dls.train)
-        factors = [group.factor for group in param_groups(self.model, self.recipe)]
-        return find_lr(self, start_lr, end_lr, steps, run_steps, factors)
+    def _progress(self) -> AbstractContextManager:
+        """The context in which the progress callback shows its bar; empty where the learner has no such callback."""
+        return getattr(self, "rich_progress", nullcontext())
 
-    def _fit_cycle(self, *cbs, write=write_csv) -> tuple[list[dict], list[dict], dict]:
-        """Rows of the history and of the schedule, and the seconds that were not training."""
-        recipe, out = self.recipe, self.out
-        plan = self._one_cycle().table(len(self.dls.train) * recipe.epochs)
-        history = History(out and out / "history.csv", write)
-        schedule = ScheduleRecord([rates[0] for rates in plan], out and out / "schedule.csv", write)
+    def _begin(self, run: Run) -> dict[str, Any] | None:
+        """Write `recipe.json` of a new run, or load the checkpoint of an old one."""
+        if not run.new:
+            return run.read_checkpoint(self.plan)
+        self._measure_rate()
+        run.write_description(self.plan.to_dict() | provenance(self.dls))
+        return None
+
+    def _measure_rate(self) -> None:
+        """Where `lr` is auto: measure the peak rate, and keep curve and choice in the run directory."""
+        if self.recipe.lr != "auto":
+            return
+        found = self.lr_find()
+        if self.run_dir:
+            found.save(self.run_dir.path)
+        if found.lr is None:
+            raise TrainingError(f"the learning-rate finder suggests nothing: {found.abstained}; give a rate as `lr`")
+        self.plan = replace(self.plan, lr=found.lr)
+
+    def _fit_plan(self, cbs: list[Callback], submit: Submit | None = None) -> dict[str, Any]:
+        """Fit, and return the metrics of the run.
+
+        Args:
+            submit: writes the CSV files and notes the precision while training goes on; without it none are written.
+        """
+        rates = self._one_cycle().table(len(self.dls.train) * self.plan.epochs)
+        history = History(self._writes(submit, write_history, "history.csv"))
+        schedule = ScheduleRecord([r[0] for r in rates], self._writes(submit, write_schedule, "schedule.csv"))
+        precision = PrecisionRecord(self._writes(submit, note_precision, "recipe.json"))
         wait, warmup_seconds = LoaderWait(), warm_up(self)
-        watching = [LoaderEpoch(), history, PlannedRates(plan), schedule, wait]
+        watching = [LoaderEpoch(), history, PlannedRates(rates), schedule, precision, wait]
         try:
-            self.fit_one_cycle(recipe.epochs, cbs=[*watching, *self._recipe_cbs(), *cbs], reset_opt=True)
+            self.fit_one_cycle(self.plan.epochs, cbs=[*watching, *optional_callbacks(self.plan), *cbs], reset_opt=True)
         finally:
             self.graphed = None  # the memory that it replays in
-        costs = {"loader_wait_seconds": wait.seconds, "warmup_seconds": warmup_seconds}
-        self.fitted = history.rows, schedule.rows
-        return *self.fitted, costs
+        self.fitted = FitResult(history.rows, schedule.rows, precision.precision, wait.seconds, warmup_seconds)
+        parameters = sum(p.numel() for p in self.model.parameters())
+        return self.fitted.metrics(self.plan, self.dls.source, str(self.dls.device), parameters)
+
+    def _writes(self, submit: Submit | None, write: Callable[..., None], name: str) -> Callable[[Any], None] | None:
+        return partial(submit, write, self.run_dir.path / name) if submit and self.run_dir else None
 
     def _one_cycle(self) -> OneCycle:
-        """The rates that the recipe plans, for each group of parameters."""
-        recipe, groups = self.recipe, param_groups(self.model, self.recipe)
+        """The planned rates of each group of parameters."""
+        plan, groups = self.plan, param_groups(self.model, self.plan)
         return OneCycle(
-            [recipe.lr * group.factor for group in groups],
-            div=recipe.div,
-            div_final=recipe.div_final,
-            pct_start=recipe.peak_epoch / recipe.epochs,
-            decay=recipe.decay,
-            starts=[group.start / recipe.epochs for group in groups],
+            [plan.lr * group.factor for group in groups],
+            div=plan.div,
+            div_final=plan.div_final,
+            pct_start=plan.peak_epoch / plan.epochs,
+            decay=plan.decay,
+            starts=[group.start / plan.epochs for group in groups],
         )
 
-    def _recipe_cbs(self) -> list[Callback]:
-        """The callbacks that settings of the recipe turn on."""
-        average = [WeightAverage()] if self.recipe.ema else []
-        sharpness = [SharpnessAware(self.recipe.sam, partial(autocast, self.dls.device))] if self.recipe.sam else []
-        return average + sharpness
-
-    def fit(self, *args, cbs=None, **kwargs):
-        """fastai's `fit`, which every other way to fit ends in; a loss that is no number ends it."""
-        with self.rich_progress, naming_memory(self.recipe.batch_size):
-            super().fit(*args, cbs=[FiniteLoss(), *L(cbs)], **kwargs)
-
-    def _do_fit(self):
-        """fastai's, from `first_epoch` on: its `start_epoch` fires the events of the epochs that it skips."""
-        first, self.first_epoch = self.first_epoch, 0
-        for epoch in range(first, self.n_epoch):
-            self.epoch = epoch
-            self._with_events(self._do_epoch, "epoch", CancelEpochException)
-
-    def all_batches(self):
-        """fastai's, with the batches counted from the loader's own first."""
-        self.n_iter = len(self.dl)
-        for i, batch in enumerate(self.dl, getattr(self.dl, "start", 0)):
-            self.one_batch(i, batch)
-
-    def _do_epoch_validate(self, *args, **kwargs):
-        with self.rich_progress:
-            super()._do_epoch_validate(*args, **kwargs)
+    def _write_results(self, folder: Path, metrics: dict[str, Any]) -> None:
+        """The CSV files again, because a background write may have failed; `metrics.json` last: the run is complete."""
+        write_history(folder / "history.csv", self.fitted.epochs)
+        write_schedule(folder / "schedule.csv", self.fitted.steps)
+        heatmaps, dls = asdict(choose_heatmaps(self)), self.dls
+        write_model(folder, self.model, self.plan.model, dls.vocab, self.plan.size, dls.stats, heatmaps=heatmaps)
+        with replacing(folder / "curves.png") as draft:
+            self.plot_curves().savefig(draft, dpi=150)
+        write_json(folder / "metrics.json", metrics)

@@ -6,11 +6,11 @@ from functools import partial
 import torch
 from fastai.optimizer import OptimWrapper
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from learners.muon import Muon
 from learners.recipe import Recipe
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm)
 FUSED = ("cpu", "cuda")  # devices for which torch has SGD as one kernel
 FILTERS_RATE = 0.24  # Muon's rate for the filters, as a multiple of SGD's: 0.06 where SGD has 0.25
 
@@ -46,7 +46,7 @@ def param_groups(model: nn.Module, recipe: Recipe) -> list[Group]:
     it (van Laarhoven 2017). Norm biases train `bias_lr` times as fast as the rest (Jordan 2024). `freeze_stem` and
     `optimizer="muon"` add a group each, at the end.
     """
-    norm_biases = {id(m.bias) for m in model.modules() if isinstance(m, _BatchNorm)}
+    norm_biases = {id(m.bias) for m in model.modules() if isinstance(m, NORMS)}
     params = [p for p in model.parameters() if p.requires_grad]
     vectors = [p for p in params if p.ndim <= 1]
     matrices = [p for p in params if p.ndim > 1]

@@ -1,11 +1,29 @@
-"""Where figures come from: versions and commit."""
+"""Where figures come from: data, device, versions and commit."""
 
 import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from data.block import ImageLoaders
 
 PACKAGES = ("torch", "torchvision", "fastai", "albumentations", "numpy")
+
+
+def provenance(dls: "ImageLoaders") -> dict[str, Any]:
+    """What went into a run beside its recipe, in plain values."""
+    source = dls.source
+    return {
+        "device": str(dls.device),
+        "train_images": len(source.train_files),
+        "valid_images": len(source.valid_files),
+        "classes": list(source.classes),
+        "fingerprint": source.fingerprint,
+        "versions": versions(),
+        "commit": commit(),
+    }
 
 
 def versions() -> dict[str, str]:

@@ -6,12 +6,17 @@ Imports no torch: the command line reads it for `--help`.
 import difflib
 import logging
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from data.common.errors import InputError
+from data.settings import DataSettings
+
+if TYPE_CHECKING:
+    from data.sources import Source
 
 log = logging.getLogger(__name__)
+
 
 PEAK_FRACTION = 5 / 24  # of the run: epoch 5 of 24
 REFERENCE_LR, REFERENCE_BATCH = 0.25, 256  # the default rate is proportional to the batch (Goyal et al. 2017)
@@ -30,13 +35,14 @@ def setting(default: Any, help: str) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run is made of. `resolve` fills the fields that are None once the data are known.
+    """What is asked of a run. `resolve` makes the plan of the run once the data are known.
 
     Raises:
         RecipeError: a value that no run can have, named with its field.
     """
 
     data: str = setting("cifar10", "digits, cifar10, cifar100, or a folder of images")
+    model: str = setting("resnet18", "architecture of the net")
     epochs: int = setting(24, "passes over the training images")
     peak_epoch: float | None = setting(None, "epoch at which the rate peaks [default: 5/24 of the run]")
     lr: float | str | None = setting(None, "peak rate, or auto to measure it [default: 0.25 per 256 images of a batch]")
@@ -100,11 +106,11 @@ class Recipe:
         peak = self.peak_epoch
         self._require("peak_epoch", peak is None or 0 < peak < self.epochs, f"must lie inside the {self.epochs} epochs")
         rate = self.lr
-        self._require("lr", rate in (None, "auto") or 0 < rate < math.inf, "must be a positive number or auto")
+        self._require("lr", rate in (None, "auto") or 0 < float(rate) < math.inf, "must be a positive number or auto")
 
     def _convert_lr(self) -> None:
-        """The command line passes a rate as text."""
-        if isinstance(self.lr, str) and self.lr != "auto":
+        """A rate is a float; the command line passes it as text."""
+        if self.lr not in (None, "auto"):
             try:
                 object.__setattr__(self, "lr", float(self.lr))
             except ValueError:
@@ -134,34 +140,61 @@ class Recipe:
                 raise RecipeError(f"unknown setting {name!r}; did you mean {', '.join(near)}?")
         return cls(**settings)
 
-    def resolve(self, images: int, size: int, mirror: str, crop: float) -> "Recipe":
-        """The same recipe with no field left open.
+    def resolve(self, source: "Source") -> "Plan":
+        """The plan of a run on the images of an opened source."""
+        images = len(source.train_files)
+        batch_size = self.batch_size or _default_batch_size(images, self.epochs)
+        if batch_size > images:
+            log.warning("batch size %d is cut to the %d training images", batch_size, images)
+            batch_size = images
+        settled = {
+            "batch_size": batch_size,
+            "lr": self.lr if isinstance(self.lr, float) else REFERENCE_LR * batch_size / REFERENCE_BATCH,
+            "peak_epoch": self.peak_epoch or self.epochs * PEAK_FRACTION,
+            "size": self.size or source.size,
+            "mirror": self.mirror or source.mirror,
+            "crop": source.crop if self.crop is None else self.crop,
+        }
+        return Plan(**asdict(self) | settled)
 
-        Args:
-            images: how many training images there are.
-            size: the side that suits the data, in pixels.
-            mirror, crop: the mirroring and the border that suit the data.
-        """
-        batch = self.batch_size or _default_batch(images, self.epochs)
-        if batch > images:
-            log.warning("batch size %d is cut to the %d training images", batch, images)
-            batch = images
-        return replace(
-            self,
-            batch_size=batch,
-            lr=self.lr or REFERENCE_LR * batch / REFERENCE_BATCH,
-            peak_epoch=self.peak_epoch or self.epochs * PEAK_FRACTION,
-            size=self.size or size,
-            mirror=self.mirror or mirror,
-            crop=crop if self.crop is None else self.crop,
-        )
+    def data_settings(self, source: "Source") -> DataSettings:
+        """What the loaders of an opened source need to know."""
+        return self.resolve(source).loading
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def _default_batch(images: int, epochs: int) -> int:
-    batch, fewest = REFERENCE_BATCH, max(FEWEST_STEPS, FEWEST_STEPS_OF_A_RUN / epochs)
-    while batch > SMALLEST_BATCH and images // batch < fewest:
-        batch //= 2
-    return batch
+@dataclass(frozen=True, kw_only=True)
+class Plan(Recipe):
+    """What a run will do: the recipe with every open field settled, made once when the data are known.
+
+    `limit` and `holdout` stay None where no images are left out and none are held out.
+
+    Attributes:
+        lr: the peak rate. Where the recipe says auto it is the default rate until the finder has measured one.
+        peak_epoch: the epoch at which the rate peaks.
+        batch_size: images per step.
+        size: side of the square images, in pixels.
+        mirror: how images are mirrored.
+        crop: reflected border to crop from, as a fraction of the side.
+    """
+
+    lr: float = field()
+    peak_epoch: float = field()
+    batch_size: int = field()
+    size: int = field()
+    mirror: Literal["alternate", "random", "none"] = field()
+    crop: float = field()
+
+    @property
+    def loading(self) -> DataSettings:
+        """The part of the plan that the loaders need."""
+        return DataSettings(**{f.name: getattr(self, f.name) for f in fields(DataSettings)})
+
+
+def _default_batch_size(images: int, epochs: int) -> int:
+    batch_size, fewest = REFERENCE_BATCH, max(FEWEST_STEPS, FEWEST_STEPS_OF_A_RUN / epochs)
+    while batch_size > SMALLEST_BATCH and images // batch_size < fewest:
+        batch_size //= 2
+    return batch_size

@@ -3,28 +3,32 @@
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+from torch import nn
 
-from data import image_dls
+from data.block import image_loaders
 from learners.device import pick_device
 from learners.evaluation import open_run
-from learners.factory import assemble
+from learners.factory import learner_of
 from learners.learner import ImageLearner
 
 
-def load_run(run: str | Path, data: str | Path | None = None, device: str = "auto") -> ImageLearner:
+def load_run(
+    run: str | Path, data: str | Path | None = None, device: str = "auto", model: nn.Module | None = None
+) -> ImageLearner:
     """The learner of a finished run, with its weights.
 
     Args:
-        data: a folder to validate on instead of the run's own images: its validation split, or all of it where it
-            has none. Its classes must be among the model's.
+        data: images to validate on instead of the run's own: the validation split of a folder or a file of labels, or
+            all of it where it has none. Its classes must be among the model's.
         device: auto, cpu, cuda or mps.
+        model: a net for the weights, where its architecture is not a registered one.
 
     Raises:
         RunDirectoryError: see `load_model`.
-        DataError: the images cannot be had, or are not those that the run was trained on.
+        DataError: the images cannot be read, or are not those that the run was trained on.
     """
-    model, stats, source, recipe = open_run(Path(run), data)
+    opened = open_run(Path(run), data, model)
     place = pick_device(device)
-    dls = image_dls(source, replace(recipe, device=place.type), stats).to(place)
-    return assemble(dls, model.to(place, memory_format=torch.channels_last))
+    plan = replace(opened.plan, device=place.type)
+    dls = image_loaders(opened.source, plan.loading, opened.saved.stats, place)
+    return learner_of(dls, opened.saved.model, plan, plan)

@@ -2,9 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import torch
-from fastai.callback.core import CancelBackwardException, CancelBatchException, CancelStepException
+from fastai.callback.core import (
+    CancelBackwardException,
+    CancelBatchException,
+    CancelEpochException,
+    CancelStepException,
+)
 from fastai.learner import Learner
 from fastai.torch_core import to_device
 from torch import Tensor
@@ -18,6 +24,7 @@ STEP_EVENTS = (
     *("before_batch", "after_pred", "after_loss", "before_backward", "after_cancel_backward", "after_backward"),
     *("before_step", "after_cancel_step", "after_step", "after_cancel_batch", "after_batch"),
 )
+EPOCH_EVENTS = ("before_epoch", "after_cancel_epoch", "after_epoch")
 
 
 class StepLearner(Learner):
@@ -25,9 +32,14 @@ class StepLearner(Learner):
 
     The model, the loss and the metrics get plain tensors: each operation on one of fastai's tensor types costs several
     Python calls. The forward pass runs in the precision that suits the device; fastai's own callback for that
-    hard-codes CUDA and stays on after an interrupt.
+    hard-codes CUDA and stays on after an interrupt. Only public methods of fastai are replaced.
+
+    Attributes:
+        first_epoch: the epoch in which the next fit begins. No event of an epoch before it reaches a callback, which
+            is what fastai's `start_epoch` does not do.
     """
 
+    first_epoch = 0
     graphed: GraphedModel | None = None  # replays the model's training pass
     _listeners = None  # the callbacks, and for each event of a step those of them that define it
 
@@ -52,13 +64,17 @@ class StepLearner(Learner):
         return batch[:n_inputs], batch[n_inputs:]
 
     def _forward(self) -> None:
-        with autocast(self.xb[0].device):
+        with self.precision_context():
             self.pred = self._training_pass()(*self.xb)
             self("after_pred")
             if self.yb:
                 self.loss_grad = self.loss_func(self.pred, *self.yb)
                 self.loss = self.loss_grad.detach()
             self("after_loss")
+
+    def precision_context(self) -> AbstractContextManager:
+        """The context in which the forward pass runs."""
+        return autocast(self.xb[0].device)
 
     def _training_pass(self) -> Callable:
         """The model, or in training its graph, as long as that does the same."""
@@ -90,12 +106,25 @@ class StepLearner(Learner):
         """fastai's. For the events of a step it skips callbacks that do not define the event, without asking again."""
         if event_name not in STEP_EVENTS:
             self._listeners = None
-            super().__call__(event_name)
+            self._epoch_event(event_name)
             return
         if self._listeners is None or self._listeners[0] != list(self.cbs):
             self._listeners = list(self.cbs), {event: self.ordered_cbs(event) for event in STEP_EVENTS}
         for cb in self._listeners[1][event_name]:
             cb(event_name)
+
+    def _epoch_event(self, event_name: str) -> None:
+        """Fire an event that is not of a step, unless it is of an epoch before the first."""
+        if event_name not in EPOCH_EVENTS or self.epoch >= self.first_epoch:
+            super().__call__(event_name)
+        elif event_name == "before_epoch":
+            raise CancelEpochException
+
+    def all_batches(self) -> None:
+        """fastai's, with the batches counted from the loader's own first."""
+        self.n_iter = len(self.dl)
+        for i, batch in enumerate(self.dl, getattr(self.dl, "start", 0)):
+            self.one_batch(i, batch)
 
 
 def _plain(part, device: torch.device):

@@ -20,12 +20,12 @@ def warm_up(learn) -> float:
         Seconds that it took, the compilation included; 0 on a CPU without `compile`, which has nothing to warm.
     """
     device = learn.dls.device.type
-    graph = learn.recipe.graph and device in GRAPH_DEVICES
-    if device == "cpu" and not (learn.recipe.compile or graph):
+    graph = learn.plan.graph and device in GRAPH_DEVICES
+    if device == "cpu" and not (learn.plan.compile or graph):
         return 0.0
     started = perf_counter()
     before = {name: tensor.clone() for name, tensor in learn.model.state_dict().items()}
-    if learn.recipe.compile:
+    if learn.plan.compile:
         learn.model.compile()
     n_valid, bs = len(learn.dls.valid.dataset), learn.dls.valid.bs
     for _ in range(STEPS):
@@ -42,7 +42,7 @@ def warm_up(learn) -> float:
 
 def _blank_step(learn, n: int, training: bool) -> None:
     """One step on n images as the loader gives them: N×3×H×W, channels last."""
-    size, device = learn.recipe.size, learn.dls.device
+    size, device = learn.plan.size, learn.dls.device
     x = torch.zeros(n, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.zeros(n, dtype=torch.long, device=device)
     learn.model.train(training)

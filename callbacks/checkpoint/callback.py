@@ -9,8 +9,9 @@ from fastai.callback.core import Callback
 
 from callbacks.checkpoint.archive import write_state
 from callbacks.checkpoint.interrupt import Interrupts
-from callbacks.checkpoint.state import capture, is_finite, restore
+from callbacks.checkpoint.state import before_checkpoint, capture, is_finite, restore
 from callbacks.checkpoint.writer import BackgroundWriter
+from callbacks.order import CHECKPOINT, RESUME
 from callbacks.training.rates import rate_and_momentum
 from data.common.errors import TrainingError
 
@@ -27,6 +28,7 @@ class Checkpoint(Callback):
         path: the file to replace.
         writer: what writes it.
         interrupts: the signals that end the run.
+        recipe: the settings of the run, in plain values.
         minutes: the longest training time to lose.
 
     Raises:
@@ -34,10 +36,13 @@ class Checkpoint(Callback):
         KeyboardInterrupt, SystemExit: after a signal, once the state is on the disk.
     """
 
-    order = 90  # after everyone has taken the step into account
+    order = CHECKPOINT
 
-    def __init__(self, path: Path, writer: BackgroundWriter, interrupts: Interrupts, minutes: float = 5):
-        self.path, self.writer, self.interrupts, self.minutes = path, writer, interrupts, minutes
+    def __init__(
+        self, path: Path, writer: BackgroundWriter, interrupts: Interrupts, recipe: dict[str, Any], minutes: float = 5
+    ):
+        self.path, self.writer, self.interrupts = path, writer, interrupts
+        self.recipe, self.minutes = recipe, minutes
 
     def before_fit(self):
         self.saved = perf_counter()
@@ -53,13 +58,13 @@ class Checkpoint(Callback):
         return self.iter + 1 == self.n_iter or perf_counter() - self.saved >= 60 * self.minutes
 
     def save(self):
-        self.finite_loss.check()
-        state = capture(self.learn)
+        before_checkpoint(self.learn)
+        state = capture(self.learn, self.recipe)
         if not is_finite(state):
             rate, _ = rate_and_momentum(self.opt)
             raise TrainingError(
                 f"the weights are not finite after epoch {self.epoch}, step {self.iter}, rate {rate:.3g}; "
-                "a lower --lr usually helps, `lr-find` measures one"
+                "a lower `lr` usually helps, `lr_find` measures one"
             )
         self.writer.submit(write_state, self.path, state)
         self.saved = perf_counter()
@@ -70,7 +75,7 @@ class Checkpoint(Callback):
         kept = f"; {self.path} could not be written ({error}), it is the one before" if error else ""
         part = "" if self.training else " of the validation"
         log.warning(
-            "stopped in epoch %d after step %d of %d%s%s; to go on: python app.py fit --resume %s",
+            "stopped in epoch %d after step %d of %d%s%s; to resume: resume_learner('%s')",
             *(self.epoch, self.iter + 1, self.n_iter, part, kept, self.path.parent),
         )
         self.interrupts.end()
@@ -82,7 +87,7 @@ class Resume(Callback):
     No event is fired for an epoch or a step that was already done.
     """
 
-    order, run_valid = -100, False  # before anyone draws a random number or looks at the batch
+    order, run_valid = RESUME, False
 
     def __init__(self, state: dict[str, Any] | None):
         self.state = state

@@ -1,40 +1,71 @@
 """All state of a run between two steps, as tensors on the CPU and plain values."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from fastai.callback.core import Callback
+from fastai.learner import Learner
 from fastcore.foundation import L
 
+from callbacks.checkpoint.archive import CheckpointError
+
 SCALARS = (float, int, str, bool, type(None))
-FORMAT = 2  # of the checkpoint; a file of another format is refused
+FORMAT = 3  # of the checkpoint; a file of another format is refused
 
 
-def capture(learn) -> dict[str, Any]:
-    """Copies of everything that the next step depends on; a callback takes part by having a `state_dict`.
+def before_checkpoint(learn: Learner) -> None:
+    """Call the method `before_checkpoint` of each callback that has one: the place to refuse a state or to settle it.
 
-    `epoch` and `step` are where training goes on: the step may be one past the last of its epoch.
+    Raises:
+        TrainingError: a callback found that the run has failed.
+    """
+    for cb in learn.cbs.sorted("order"):
+        if hasattr(type(cb), "before_checkpoint"):
+            cb.before_checkpoint()
+
+
+def resumes(cb: Callback) -> bool:
+    """Whether a callback has a state that a checkpoint keeps: its class has `state_dict` and `load_state_dict`."""
+    return hasattr(type(cb), "state_dict")
+
+
+def capture(learn: Learner, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Copies of everything that the next step depends on, and the settings of the run.
+
+    `epoch` and `step` are where training continues: the step may be one past the last of its epoch.
     """
     state = {
         "format": FORMAT,
-        "recipe": learn.recipe.to_dict(),
+        "recipe": recipe,
         "epoch": learn.epoch,
         "step": learn.iter + 1,
         "model": learn.model.state_dict(),
         "opt": learn.opt.state_dict(),
-        "callbacks": {cb.name: cb.state_dict() for cb in learn.cbs if hasattr(type(cb), "state_dict")},
+        "callbacks": {cb.name: cb.state_dict() for cb in learn.cbs if resumes(cb)},
         "random": _random_states(learn),
     }
     return _plain(state)
 
 
-def restore(learn, state: dict[str, Any]) -> None:
-    """Put `learn` back to where `capture` was called; the random states come last, for nothing may draw after them."""
+def restore(learn: Learner, state: dict[str, Any]) -> None:
+    """Put `learn` back to where `capture` was called; the random states come last, for nothing may draw after them.
+
+    Raises:
+        CheckpointError: the checkpoint holds the state of a callback that the learner does not have.
+    """
+    present = {cb.name: cb for cb in learn.cbs}
+    if missing := sorted(state["callbacks"].keys() - present.keys()):
+        raise CheckpointError(
+            f"the run was trained with the callback {', '.join(missing)}, which this learner lacks; "
+            "pass it in `cbs` when you resume the run"
+        )
     learn.model.load_state_dict(state["model"])
     learn.opt.load_state_dict(state["opt"])
     for name, of_callback in state["callbacks"].items():
-        getattr(learn, name).load_state_dict(of_callback)
+        present[name].load_state_dict(of_callback)
     learn.train_iter = state["epoch"] * len(learn.dls.train) + state["step"]
     _set_random_states(learn, state["random"])
 
@@ -44,7 +75,7 @@ def is_finite(state: dict[str, Any]) -> bool:
     return all(t.isfinite().all() for t in _tensors([state["model"], state["opt"]]))
 
 
-def _random_states(learn) -> dict[str, Any]:
+def _random_states(learn: Learner) -> dict[str, Any]:
     kind = learn.dls.device.type
     return {
         "python": random.getstate(),
@@ -55,7 +86,7 @@ def _random_states(learn) -> dict[str, Any]:
     }
 
 
-def _set_random_states(learn, states: dict[str, Any]) -> None:
+def _set_random_states(learn: Learner, states: dict[str, Any]) -> None:
     random.setstate(states["python"])
     mt = states["numpy"]["state"]
     np.random.set_state(states["numpy"] | {"state": mt | {"key": mt["key"].numpy()}})
@@ -84,7 +115,7 @@ def _plain(value: Any) -> Any:
     return list(map(_plain, value)) if isinstance(value, list | L) else value
 
 
-def _tensors(value: Any):
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, dict | list):

@@ -4,8 +4,9 @@ import math
 
 from fastai.callback.core import Callback
 
+from callbacks.order import FINITE_LOSS
 from callbacks.training.rates import rate_and_momentum
-from callbacks.training.recorder import to_numbers
+from callbacks.training.recorder import epoch_figures, to_numbers
 from data.common.errors import TrainingError
 
 CHECK_EVERY = 50  # steps on an accelerator, where a look at the loss waits for the device
@@ -19,7 +20,7 @@ class FiniteLoss(Callback):
         TrainingError: in the step itself on a CPU, before its gradient is used; within 50 steps elsewhere.
     """
 
-    order = 51
+    order = FINITE_LOSS
 
     def before_fit(self):
         self.pending = []  # (loss, epoch, step, rate) not yet looked at
@@ -30,22 +31,22 @@ class FiniteLoss(Callback):
         loss = self.learn.loss.detach()
         self.pending.append((loss, self.epoch, self.epoch * self.n_iter + self.iter, rate_and_momentum(self.opt)[0]))
         if loss.device.type in LOOKS_EACH_STEP or len(self.pending) >= CHECK_EVERY:
-            self.check()
+            self.before_checkpoint()
 
     def after_train(self):
-        self.check()
+        self.before_checkpoint()
 
-    def check(self):
+    def before_checkpoint(self):
         """Look at the losses since the last look."""
         pending, self.pending = self.pending, []
         for loss, (_, epoch, step, rate) in zip(to_numbers([loss for loss, *_ in pending]), pending, strict=True):
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"the training loss is {loss} in epoch {epoch} at step {step}, rate {rate:.3g}; "
-                    "a lower --lr usually helps, `lr-find` measures one"
+                    "a lower `lr` usually helps, `lr_find` measures one"
                 )
 
     def after_epoch(self):
-        for name, value in zip(self.recorder.metric_names[1:], self.learn.final_record, strict=False):
+        for name, value in epoch_figures(self.learn).items():
             if not math.isfinite(value):
-                raise TrainingError(f"{name} is {value} after epoch {self.epoch}; a lower --lr usually helps")
+                raise TrainingError(f"{name} is {value} after epoch {self.epoch}; a lower `lr` usually helps")

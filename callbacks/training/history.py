@@ -1,74 +1,123 @@
-"""One row an epoch."""
+"""One row per epoch: what it measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from fastai.callback.core import Callback
+from torch import Tensor
 
+from callbacks.order import HISTORY
 from callbacks.training.rates import rate_and_momentum
-from callbacks.training.recorder import to_numbers
+from callbacks.training.recorder import epoch_figures, to_numbers
 from data.common.files import write_csv
 
-COLUMNS = "epoch train_loss valid_loss accuracy lr momentum seconds images_per_second".split()
+
+@dataclass(frozen=True)
+class EpochRow:
+    """What an epoch measured.
+
+    Attributes:
+        epoch: its number, from 0.
+        train_loss: the mean over its training images.
+        train_accuracy: on the augmented training images; a fraction.
+        valid_loss: on the validation images, at the end of the epoch.
+        metrics: on the validation images, by name.
+        lr, momentum: of the last step.
+        images: how many training images there were.
+        train_seconds: of the training part.
+        seconds: of the whole epoch, validation included.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    valid_loss: float
+    metrics: dict[str, float]
+    lr: float
+    momentum: float
+    images: int
+    train_seconds: float
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        """The speed of the training part."""
+        return self.images / self.train_seconds
+
+    def csv_row(self) -> dict[str, Any]:
+        """The columns of `history.csv`."""
+        losses = {"epoch": self.epoch, "train_loss": self.train_loss, "valid_loss": self.valid_loss}
+        speed = {"seconds": self.seconds, "images_per_second": self.images_per_second}
+        return losses | self.metrics | {"lr": self.lr, "momentum": self.momentum} | speed
+
+
+def write_history(path: Path, rows: Sequence[EpochRow]) -> None:
+    """`history.csv`; its columns include one for each metric."""
+    table = [row.csv_row() for row in rows]
+    write_csv(path, table[0], table)
 
 
 class History(Callback):
-    """Keeps what each epoch measured; `rows` holds it, and `path`, where given, the CSV of it.
+    """Keeps one row per epoch.
 
-    `seconds` is the whole epoch, validation included; `images_per_second` is of its training part. Beside the
-    columns of the CSV a row holds `train_accuracy` (of the augmented images, as they were learnt from),
-    `train_seconds` and `images` (that were learnt from).
+    Args:
+        save: is called with all rows after each epoch.
+
+    Attributes:
+        rows: of the epochs so far.
     """
 
-    order = 55  # after the recorder (50) has its figures and their finiteness (51) is known
+    order = HISTORY
 
-    def __init__(self, path: Path | None = None, write: Callable = write_csv):
-        self.path, self.write, self.rows = path, write, []
+    def __init__(self, save: Callable[[list[EpochRow]], None] | None = None):
+        self.save, self.rows = save, list[EpochRow]()
 
-    def before_epoch(self):
+    def before_epoch(self) -> None:
         self.started = perf_counter()
-        self.pending, self.hits, self.images = [], 0, 0
+        self.pending: list[Tensor] = []
+        self.hits, self.images = 0, 0
 
-    def after_batch(self):
+    def after_batch(self) -> None:
         if self.training:
             self.pending.append((self.pred.argmax(-1) == self.y).sum())
             self.images += len(self.y)
 
-    def _fetch(self):
+    def _fetch(self) -> None:
         """Count the hits since the last call; waits for the device."""
         pending, self.pending = self.pending, []
         self.hits += sum(to_numbers(pending))
 
-    def after_train(self):
+    def after_train(self) -> None:
         self._fetch()
-        seconds = perf_counter() - self.started
-        self.measured = {"train_accuracy": self.hits / self.images, "images": self.images, "train_seconds": seconds}
+        self.train_seconds = perf_counter() - self.started
 
-    def after_epoch(self):
-        train_loss, valid_loss, valid_accuracy = self.learn.final_record
+    def after_epoch(self) -> None:
+        figures = epoch_figures(self.learn)
         lr, momentum = rate_and_momentum(self.opt)
-        self.rows.append(
-            self.measured
-            | {
-                "epoch": self.epoch,
-                "train_loss": train_loss,
-                "valid_loss": valid_loss,
-                "accuracy": valid_accuracy,
-                "lr": lr,
-                "momentum": momentum,
-                "seconds": perf_counter() - self.started,
-                "images_per_second": self.measured["images"] / self.measured["train_seconds"],
-            }
+        row = EpochRow(
+            epoch=self.epoch,
+            train_loss=figures.pop("train_loss"),
+            train_accuracy=self.hits / self.images,
+            valid_loss=figures.pop("valid_loss"),
+            metrics=figures,
+            lr=lr,
+            momentum=momentum,
+            images=self.images,
+            train_seconds=self.train_seconds,
+            seconds=perf_counter() - self.started,
         )
-        if self.path:
-            self.write(self.path, COLUMNS, list(self.rows))
+        self.rows.append(row)
+        if self.save:
+            self.save(list(self.rows))
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         self._fetch()
-        elapsed = perf_counter() - self.started
-        return {"rows": self.rows, "elapsed": elapsed, "hits": self.hits, "images": self.images}
+        rows, elapsed = [asdict(row) for row in self.rows], perf_counter() - self.started
+        return {"rows": rows, "elapsed": elapsed, "hits": self.hits, "images": self.images}
 
-    def load_state_dict(self, state):
-        self.rows, self.started = state["rows"], perf_counter() - state["elapsed"]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rows, self.started = [EpochRow(**row) for row in state["rows"]], perf_counter() - state["elapsed"]
         self.pending, self.hits, self.images = [], state["hits"], state["images"]

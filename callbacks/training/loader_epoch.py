@@ -2,11 +2,13 @@
 
 from fastai.callback.core import Callback
 
+from callbacks.order import LOADER_EPOCH
+
 
 class LoaderEpoch(Callback):
     """Names the epoch to the loader before each training part: whoever looked at a batch in between changed nothing."""
 
-    order = -90
+    order = LOADER_EPOCH
 
     def before_train(self):
         self.dls.train.epoch = self.epoch

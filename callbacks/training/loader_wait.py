@@ -4,11 +4,13 @@ from time import perf_counter
 
 from fastai.callback.core import Callback
 
+from callbacks.order import LOADER_WAIT
+
 
 class LoaderWait(Callback):
     """Sums the time between asking the loader for a training batch and having it: `seconds`."""
 
-    order, run_valid = 100, False  # the batch is asked for when every other callback is done with the last one
+    order, run_valid = LOADER_WAIT, False
 
     def before_fit(self):
         self.seconds = 0.0

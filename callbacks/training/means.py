@@ -24,6 +24,6 @@ class RunningMean:
         return self.total / self.count if self.count else None
 
 
-def hit_rate(logits: Tensor, targets: Tensor) -> Tensor:
+def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
     """The fraction of the rows of `logits`, N×C, whose greatest is at the target, N."""
     return (logits.argmax(-1) == targets).float().mean()

@@ -6,7 +6,9 @@ from fastai.callback.core import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from callbacks.order import PROGRESS
 from callbacks.training.rates import rate_and_momentum
+from callbacks.training.recorder import epoch_figures
 
 REFRESH = 0.25  # seconds; reading the loss waits for the device, so it is read no more often
 
@@ -17,7 +19,7 @@ class RichProgress(Callback):
     It is a context: the bar opens with the outermost `with` and is gone after it, whatever was raised inside.
     """
 
-    order = 70  # after every callback whose figures it shows
+    order = PROGRESS
 
     def __init__(self):
         self.depth, self.bar, self.fitting = 0, None, False
@@ -70,15 +72,14 @@ class RichProgress(Callback):
     def after_epoch(self):
         if not self.fitting or self.console is None:
             return
-        row = dict(zip(self.recorder.metric_names[1:], self.learn.final_record, strict=False))
-        figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items())
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in epoch_figures(self.learn).items())
         self.console.print(f"epoch {self.epoch:>3}  {figures}  {self._pace()}", highlight=False, soft_wrap=True)
 
     def _pace(self) -> str:
         if not hasattr(self.learn, "history") or not self.history.rows:
             return ""
         row = self.history.rows[-1]
-        return f"{row['images_per_second']:,.0f} images/s  {row['seconds']:.1f} s"
+        return f"{row.images_per_second:,.0f} images/s  {row.seconds:.1f} s"
 
 
 def _bar(console: Console) -> Progress:

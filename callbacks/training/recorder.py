@@ -3,11 +3,22 @@
 from collections.abc import Callable
 
 import torch
-from fastai.learner import Metric, Recorder
+from fastai.learner import Learner, Metric, Recorder
 from torch import Tensor
 
 from callbacks.training.means import RunningMean
 from callbacks.training.rates import rate_groups
+
+LISTS = ("lrs", "iters", "losses", "values")  # in which fastai's recorder keeps what it recorded
+
+
+def epoch_figures(learn: Learner) -> dict[str, float]:
+    """What the last epoch measured, by name: `train_loss`, `valid_loss`, then the metrics.
+
+    An epoch without a validation has no figures of one.
+    """
+    figures = zip(learn.recorder.metric_names[1:], learn.final_record, strict=False)
+    return {name: float(value) for name, value in figures if value is not None}
 
 
 def to_numbers(tensors: list[Tensor]) -> list[float]:
@@ -122,10 +133,10 @@ class DeviceRecorder(Recorder):
         self.fetch()
         smooth = {"total": self.smooth_loss.total, "count": self.smooth_loss.count}
         epoch = {"total": self.total, "images": self.images}
-        return {"smooth": smooth, "epoch": epoch} | {name: getattr(self, name) for name in self._stateattrs}
+        return {"smooth": smooth, "epoch": epoch} | {name: getattr(self, name) for name in LISTS}
 
     def load_state_dict(self, state):
         self.smooth_loss.total, self.smooth_loss.count = state["smooth"]["total"], state["smooth"]["count"]
         self.pending, self.total, self.images = [], state["epoch"]["total"], state["epoch"]["images"]
-        for name in self._stateattrs:
+        for name in LISTS:
             setattr(self, name, state[name])

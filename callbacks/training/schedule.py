@@ -3,17 +3,16 @@
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from fastai.callback.core import Callback
 from fastai.callback.schedule import SchedCos, SchedLin, combine_scheds
 
+from callbacks.order import PLANNED_RATES, SCHEDULE_RECORD
 from callbacks.training.rates import rate_and_momentum, rate_groups
 from data.common.errors import TrainingError
 from data.common.files import write_csv
-
-COLUMNS = ("step", "epoch", "lr", "momentum", "planned_lr")
-
 
 DECAYS = {"linear": SchedLin, "cosine": SchedCos}
 
@@ -64,7 +63,7 @@ class PlannedRates(Callback):
         plan: the rate of every parameter group at every step of the run, steps × groups.
     """
 
-    order, run_valid = 61, False  # after ParamScheduler, which it silences
+    order, run_valid = PLANNED_RATES, False
 
     def __init__(self, plan: Sequence[Sequence[float]]):
         self.plan = plan
@@ -82,6 +81,28 @@ class PlannedRates(Callback):
             group["lr"] = rate
 
 
+class StepRow(NamedTuple):
+    """What the optimizer applied in a step.
+
+    Attributes:
+        step: its number in the run, from 0.
+        epoch: its position in the run, in epochs.
+        lr, momentum: as applied, of the first parameter group.
+        planned_lr: the rate that the plan has for it.
+    """
+
+    step: int
+    epoch: float
+    lr: float
+    momentum: float
+    planned_lr: float
+
+
+def write_schedule(path: Path, rows: Sequence[StepRow]) -> None:
+    """`schedule.csv`."""
+    write_csv(path, StepRow._fields, [row._asdict() for row in rows])
+
+
 class ScheduleRecord(Callback):
     """Records the rate and momentum that the optimizer applied, and ends the run where they leave the plan.
 
@@ -90,38 +111,37 @@ class ScheduleRecord(Callback):
 
     Args:
         plan: the rate of every step of the run, for the first parameter group.
-        path: the CSV to write after each epoch; none is written without it.
-        write: how to write it.
+        save: is called with all rows after each epoch.
 
     Raises:
         TrainingError: the applied rate differs from the plan by more than 1e-9, relatively.
     """
 
-    order, run_valid = 59, False
+    order, run_valid = SCHEDULE_RECORD, False
 
-    def __init__(self, plan: Sequence[float], path: Path | None = None, write: Callable = write_csv):
-        self.plan, self.path, self.write, self.rows = plan, path, write, []
+    def __init__(self, plan: Sequence[float], save: Callable[[list[StepRow]], None] | None = None):
+        self.plan, self.save, self.rows = plan, save, list[StepRow]()
 
-    def after_step(self):
+    def after_step(self) -> None:
         step, (lr, momentum) = len(self.rows), rate_and_momentum(self.opt)
-        row = dict(zip(COLUMNS, (step, step / self.n_iter, lr, momentum, self.plan[step]), strict=True))
+        row = StepRow(step, step / self.n_iter, lr, momentum, self.plan[step])
         self.rows.append(row)
-        if not math.isclose(lr, row["planned_lr"], rel_tol=1e-9):
+        if not math.isclose(lr, row.planned_lr, rel_tol=1e-9):
             raise TrainingError(
-                f"the rate at step {step} (epoch {row['epoch']:.3f}) is {lr:.9g}, planned {row['planned_lr']:.9g}: "
+                f"the rate at step {step} (epoch {row.epoch:.3f}) is {lr:.9g}, planned {row.planned_lr:.9g}: "
                 "something else sets the optimizer's rate; remove that callback or scheduler"
             )
 
-    def after_epoch(self):
-        if self.path:
-            self.write(self.path, COLUMNS, list(self.rows))
+    def after_epoch(self) -> None:
+        if self.save:
+            self.save(list(self.rows))
 
-    def after_fit(self):
+    def after_fit(self) -> None:
         if hasattr(self.learn, "recorder"):  # fastai's `recorder.plot_sched` draws it
-            self.recorder.hps = {"lr": [r["lr"] for r in self.rows], "mom": [r["momentum"] for r in self.rows]}
+            self.recorder.hps = {"lr": [r.lr for r in self.rows], "mom": [r.momentum for r in self.rows]}
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
 
-    def load_state_dict(self, state):
-        self.rows = state["rows"]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rows = [StepRow(*row) for row in state["rows"]]

@@ -8,7 +8,7 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from torch import nn
 
-from callbacks.training.weight_average import WeightAverage
+from callbacks.optional.weight_average import WeightAverage
 
 STEPS, EPOCHS = 5, 4
 

@@ -9,7 +9,7 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import nn
 
-from callbacks.training.sharpness import RADIUS, SharpnessAware
+from callbacks.optional.sharpness import RADIUS, SharpnessAware
 
 
 def batches(count=4):

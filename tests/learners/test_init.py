@@ -5,7 +5,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from learners import ResNet18
-from learners.init import whiten_stem, zero_init_blocks
+from learners.initial_weights import whiten_stem, zero_init_blocks
 
 
 def images(n=60, side=12):

@@ -15,7 +15,7 @@ from fastai.torch_core import TensorCategory, TensorImage
 from sklearn.datasets import load_digits
 from torch import nn
 
-from learners.resnet import ResNet18
+from learners.models.resnet18 import ResNet18
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from torch import nn
 
 from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import METHODS
-from learners.resnet import ResNet18
+from learners.models.resnet18 import ResNet18
 
 
 def state_of(net: nn.Module) -> dict:

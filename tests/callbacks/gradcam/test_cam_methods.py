@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import METHODS, register
 from callbacks.gradcam.methods.gradcam_plus_plus import gradcam_plus_plus
-from learners.resnet import ResNet18
+from learners.models.resnet18 import ResNet18
 
 FAMILY = ("gradcam", "gradcam++", "hirescam", "layercam", "fusion")
 

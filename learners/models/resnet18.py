@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from learners.models import model
+
 
 def conv3x3(n_in: int, n_out: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(n_in, n_out, kernel_size=3, stride=stride, padding=1, bias=False)
@@ -25,10 +27,11 @@ class BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
-class ResNet18(nn.Module):
-    """The CIFAR form of ResNet18: a 3×3 stem without max-pooling, 11,173,962 parameters for ten classes.
+class ResNet(nn.Module):
+    """A residual net for small images: a 3×3 stem without max-pooling, four stages of basic blocks, one linear layer.
 
     Args:
+        blocks: how many blocks each of the four stages has.
         n_classes: width of the logits.
         in_channels: 3 for RGB, 1 for grey.
         width: channels of the stem and the first stage; each later stage has twice as many as the one before.
@@ -36,14 +39,14 @@ class ResNet18(nn.Module):
     Source: He et al. 2016 (https://arxiv.org/abs/1512.03385), in the small-image form of kuangliu/pytorch-cifar.
     """
 
-    def __init__(self, n_classes: int = 10, in_channels: int = 3, width: int = 64):
+    def __init__(self, blocks: tuple[int, int, int, int], n_classes: int, in_channels: int, width: int):
         super().__init__()
         n1, n2, n3, n4 = width, 2 * width, 4 * width, 8 * width
         self.conv1, self.bn1 = conv3x3(in_channels, n1), nn.BatchNorm2d(n1)
-        self.layer1 = nn.Sequential(BasicBlock(n1, n1, 1), BasicBlock(n1, n1, 1))
-        self.layer2 = nn.Sequential(BasicBlock(n1, n2, 2), BasicBlock(n2, n2, 1))
-        self.layer3 = nn.Sequential(BasicBlock(n2, n3, 2), BasicBlock(n3, n3, 1))
-        self.layer4 = nn.Sequential(BasicBlock(n3, n4, 2), BasicBlock(n4, n4, 1))
+        self.layer1 = stage(blocks[0], n1, n1, stride=1)
+        self.layer2 = stage(blocks[1], n1, n2, stride=2)
+        self.layer3 = stage(blocks[2], n2, n3, stride=2)
+        self.layer4 = stage(blocks[3], n3, n4, stride=2)
         self.fc = nn.Linear(n4, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,3 +58,16 @@ class ResNet18(nn.Module):
         x = self.layer4(x)  # N×512×H/8×W/8
         x = torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)  # N×512
         return self.fc(x).float()  # N×n_classes; fp32 under autocast too
+
+
+def stage(blocks: int, n_in: int, n_out: int, stride: int) -> nn.Sequential:
+    """Blocks of one resolution; the first of them changes the number of channels and the resolution."""
+    return nn.Sequential(BasicBlock(n_in, n_out, stride), *(BasicBlock(n_out, n_out, 1) for _ in range(blocks - 1)))
+
+
+@model("resnet18")
+class ResNet18(ResNet):
+    """ResNet18 in its CIFAR form: 11,173,962 parameters for ten classes."""
+
+    def __init__(self, n_classes: int = 10, in_channels: int = 3, width: int = 64):
+        super().__init__((2, 2, 2, 2), n_classes, in_channels, width)

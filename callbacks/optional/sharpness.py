@@ -1,16 +1,21 @@
 """Sharpness-aware minimisation: the gradient at the worst point near the weights."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from fastai.callback.core import Callback
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
+
+from callbacks.optional import turned_on_by
 
 RADIUS = 0.05  # distance of the worst point from the weights, in their own units
 
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)  # those that keep running statistics
+
+
+@turned_on_by("sam")
 class SharpnessAware(Callback):
     """In the last part of a run, steps along the gradient at the weights plus `RADIUS` times the unit gradient.
 
@@ -19,15 +24,14 @@ class SharpnessAware(Callback):
 
     Args:
         fraction: the last part of the run in which it works.
-        forward: gives the context in which the model runs forward, such as that of automatic mixed precision.
 
     Source: Foret et al. 2021, https://arxiv.org/abs/2010.01412.
     """
 
     run_valid = False
 
-    def __init__(self, fraction: float, forward: Callable[[], AbstractContextManager]):
-        self.fraction, self.forward = fraction, forward
+    def __init__(self, fraction: float):
+        self.fraction = fraction
 
     def before_step(self):
         if self.pct_train < 1 - self.fraction:
@@ -36,7 +40,8 @@ class SharpnessAware(Callback):
         weights = [p.detach().clone() for p in params]
         self._to_worst_point(params)
         self.opt.zero_grad()
-        with norm_statistics_kept(self.model), self.forward():
+        precision = getattr(self.learn, "precision_context", nullcontext)  # fastai's own learner has none
+        with norm_statistics_kept(self.model), precision():
             loss = self.loss_func(self.model(*self.xb), *self.yb)
         loss.backward()
         with torch.no_grad():
@@ -53,7 +58,7 @@ class SharpnessAware(Callback):
 @contextmanager
 def norm_statistics_kept(model: nn.Module) -> Iterator[None]:
     """In this context, forward passes in training mode leave the running means and variances as they are."""
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
+    norms = [m for m in model.modules() if isinstance(m, NORMS)]
     momenta = [m.momentum for m in norms]
     try:
         for norm in norms:

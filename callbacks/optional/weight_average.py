@@ -4,6 +4,9 @@ from fastai.callback.core import Callback
 from torch import Tensor
 from torch.optim.swa_utils import get_swa_multi_avg_fn
 
+from callbacks.optional import turned_on_by
+from callbacks.order import WEIGHT_AVERAGE
+
 to_mean = get_swa_multi_avg_fn()  # (averages, tensors, n): averages of n become averages of n + 1, in one launch
 
 
@@ -19,7 +22,7 @@ class WeightAverage(Callback):
     Source: Polyak and Juditsky 1992; exponential as in Tarvainen and Valpola 2017, https://arxiv.org/abs/1703.01780.
     """
 
-    order = -20  # holds the average before any other callback looks at a validation
+    order = WEIGHT_AVERAGE
 
     def __init__(self, horizon: float = 0.05):
         self.horizon = horizon
@@ -54,3 +57,8 @@ class WeightAverage(Callback):
         self.steps = state["steps"]
         for name, tensor in self.average.items():
             tensor.copy_(state["average"][name])
+
+
+@turned_on_by("ema")
+def weight_average(on: bool) -> WeightAverage:
+    return WeightAverage()

@@ -16,7 +16,7 @@ def naming_memory(bs: int) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not _is_allocation(error):
             raise
-        smaller = f"try --batch-size {bs // 2}" if bs > 1 else "smaller images (--size) may fit"
+        smaller = f"try `batch_size` {bs // 2}" if bs > 1 else "smaller images (`size`) may fit"
         raise TrainingError(f"out of memory with batches of {bs}; {smaller}") from error
 
 

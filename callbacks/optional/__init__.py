@@ -1,0 +1,31 @@
+"""Callbacks that a setting of the recipe turns on: one file each, found by itself."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from fastai.callback.core import Callback
+
+Make = Callable[[Any], Callback]  # from the value of the setting to the callback
+TURNED_ON_BY: dict[str, Make] = {}
+
+
+def turned_on_by(setting: str) -> Callable[[Make], Make]:
+    """Register what makes a callback from the value of the setting of this name, wherever that value is true."""
+
+    def register(make: Make) -> Make:
+        TURNED_ON_BY[setting] = make
+        return make
+
+    return register
+
+
+def optional_callbacks(settings: Any) -> list[Callback]:
+    """The callbacks that the values of `settings`, attributes of a recipe, turn on."""
+    values = {name: getattr(settings, name, None) for name in TURNED_ON_BY}
+    return [TURNED_ON_BY[name](value) for name, value in values.items() if value]
+
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -1,0 +1,37 @@
+"""In which precision the forward pass of a run really ran."""
+
+from collections.abc import Callable
+
+import torch
+from fastai.callback.core import Callback
+
+NAMES = {torch.bfloat16: "bf16", torch.float16: "fp16"}
+
+
+def forward_precision(device: torch.device) -> str:
+    """The precision in which matrix products run at this moment: bf16, fp16 or fp32."""
+    if not torch.is_autocast_enabled(device.type):
+        return "fp32"
+    return NAMES[torch.get_autocast_dtype(device.type)]
+
+
+class PrecisionRecord(Callback):
+    """Observes the precision of the first training step, inside its forward pass.
+
+    Args:
+        save: is called with the precision, once.
+
+    Attributes:
+        precision: bf16, fp16 or fp32; None before the first step.
+    """
+
+    run_valid = False
+
+    def __init__(self, save: Callable[[str], None] | None = None):
+        self.save, self.precision = save, None
+
+    def after_pred(self) -> None:
+        if self.precision is None:
+            self.precision = forward_precision(self.xb[0].device)
+            if self.save:
+                self.save(self.precision)
