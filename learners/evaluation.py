@@ -95,12 +95,12 @@ def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None
     run = Run.open(path)
     if data is None:
         source = _own_source(run)
-        return OpenedRun(saved, source, run.recipe.resolve(source))
+        return OpenedRun(saved, source, run.recipe.plan_for(source))
     source = _folder(Path(data), saved.classes)
     recipe = run.recipe
     bs = min(recipe.batch_size or 1, len(source.train_files))
     recipe = replace(recipe, data=source.name, batch_size=bs, cache="none")
-    return OpenedRun(saved, source, recipe.resolve(source))
+    return OpenedRun(saved, source, recipe.plan_for(source))
 
 
 def _own_source(run: Run) -> Source:

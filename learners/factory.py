@@ -72,7 +72,7 @@ def assemble(
     run: Run | None = None,
 ) -> ImageLearner:
     """The learner of an opened source and a recipe; see `image_learner`."""
-    plan = recipe.resolve(source)
+    plan = recipe.plan_for(source)
     dls = image_loaders(source, plan.loading, device=device)
     net = model if isinstance(model, nn.Module) else initial_model(dls, plan)
     return learner_of(dls, net, recipe, plan, metrics=metrics, cbs=cbs, run=run)

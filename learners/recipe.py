@@ -140,9 +140,14 @@ class Recipe:
                 raise RecipeError(f"unknown setting {name!r}; did you mean {', '.join(near)}?")
         return cls(**settings)
 
-    def resolve(self, source: "Source") -> "Plan":
-        """The plan of a run on the images of an opened source."""
-        images = len(source.train_files)
+    def resolve(self, images: int, size: int, mirror: str, crop: float) -> "Plan":
+        """The recipe with every open field settled.
+
+        Args:
+            images: how many training images there are.
+            size: the side that suits the images, in pixels.
+            mirror, crop: the mirroring and the border that suit the images.
+        """
         batch_size = self.batch_size or _default_batch_size(images, self.epochs)
         if batch_size > images:
             log.warning("batch size %d is cut to the %d training images", batch_size, images)
@@ -151,15 +156,19 @@ class Recipe:
             "batch_size": batch_size,
             "lr": self.lr if isinstance(self.lr, float) else REFERENCE_LR * batch_size / REFERENCE_BATCH,
             "peak_epoch": self.peak_epoch or self.epochs * PEAK_FRACTION,
-            "size": self.size or source.size,
-            "mirror": self.mirror or source.mirror,
-            "crop": source.crop if self.crop is None else self.crop,
+            "size": self.size or size,
+            "mirror": self.mirror or mirror,
+            "crop": crop if self.crop is None else self.crop,
         }
         return Plan(**asdict(self) | settled)
 
+    def plan_for(self, source: "Source") -> "Plan":
+        """The plan of a run on the images of an opened source."""
+        return self.resolve(len(source.train_files), source.size, source.mirror, source.crop)
+
     def data_settings(self, source: "Source") -> DataSettings:
         """What the loaders of an opened source need to know."""
-        return self.resolve(source).loading
+        return self.plan_for(source).loading
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -94,8 +94,8 @@ class GradCAMCallback(Callback):
         return looks
 
     def _show(self) -> None:
-        own = getattr(self.learn, "out", None)
-        out = self.out or (own if own and own.is_dir() else None)
+        run = getattr(self.learn, "run_dir", None)  # of this project's learner
+        out = self.out or (run.path if run and run.path.is_dir() else None)
         if out:
             out.mkdir(parents=True, exist_ok=True)
             with replacing(out / "grad_cam.png") as draft:

@@ -1,6 +1,7 @@
 """The rate that is applied is the planned one, and the plan is one cycle with its peak where it was asked for."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import nn
 
-from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord
+from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, write_schedule
 from data.common.errors import TrainingError
 
 
@@ -74,11 +75,11 @@ def plan(epochs=3, n_batches=4):
 
 
 def test_what_was_applied_is_recorded_beside_the_plan(tmp_path):
-    record = ScheduleRecord(plan(), tmp_path / "schedule.csv")
+    record = ScheduleRecord(plan(), partial(write_schedule, tmp_path / "schedule.csv"))
     fit(learner(), record)
-    assert [row["lr"] for row in record.rows] == plan()
-    assert [row["epoch"] for row in record.rows] == [step / 4 for step in range(12)]
-    assert {row["momentum"] for row in record.rows} == {0.9}
+    assert [row.lr for row in record.rows] == plan()
+    assert [row.epoch for row in record.rows] == [step / 4 for step in range(12)]
+    assert {row.momentum for row in record.rows} == {0.9}
     lines = (tmp_path / "schedule.csv").read_text().splitlines()
     assert lines[0] == "step,epoch,lr,momentum,planned_lr"
     assert len(lines) == 13

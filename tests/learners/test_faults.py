@@ -16,7 +16,7 @@ from callbacks.checkpoint.archive import CheckpointError, read_state
 from callbacks.checkpoint.state import FORMAT, is_finite
 from data.common.errors import TrainingError
 from learners import image_learner
-from learners.run import RunDirectoryError, claimed
+from learners.run import Run, RunDirectoryError
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,7 +129,7 @@ def test_results_that_cannot_be_written_end_with_1_and_can_be_had_later(tmp_path
 
 def lose_the_right_to_write(learn):
     learn.checkpoint.writer.wait()
-    learn.out.chmod(0o555)
+    learn.run_dir.path.chmod(0o555)
     if os.geteuid() == 0:
         os.seteuid(65534)  # permissions mean nothing to root
 
@@ -173,7 +173,7 @@ def test_a_checkpoint_of_another_format_is_refused(tmp_path, monkeypatch):
 
 
 def hold_until_killed(out, held, never):
-    with claimed(out):
+    with Run(out, new=True).claimed():
         held.set()
         never.wait()
 
@@ -183,11 +183,11 @@ def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path):
     first = processes.Process(target=hold_until_killed, args=(out, held, never), daemon=True)
     first.start()
     assert held.wait(60)
-    with pytest.raises(RunDirectoryError, match="in use by another process"), claimed(out):
+    with pytest.raises(RunDirectoryError, match="in use by another process"), Run(out, new=True).claimed():
         pass
     first.kill()
     first.join()
-    with claimed(out):
+    with Run(out, new=True).claimed():
         assert [p.name for p in out.iterdir()] == [".lock"]
 
 

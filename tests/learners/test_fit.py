@@ -62,7 +62,7 @@ def test_history_has_a_row_an_epoch_and_ends_in_the_metrics(run):
 def test_the_recipe_file_says_all_that_went_in(run):
     learn, _, out = run
     recipe = json.loads((out / "recipe.json").read_text())
-    assert recipe.items() >= (learn.recipe.to_dict() | {"device": "cpu"}).items()
+    assert recipe.items() >= (learn.plan.to_dict() | {"device": "cpu"}).items()
     assert recipe["classes"] == [str(digit) for digit in range(10)]
     assert recipe["versions"]["torch"] in torch.__version__
     assert len(recipe["fingerprint"]) >= 32
@@ -71,7 +71,7 @@ def test_the_recipe_file_says_all_that_went_in(run):
 def test_the_model_file_is_enough_to_use_the_weights(run):
     learn, _, out = run
     model = json.loads((out / "model.json").read_text())
-    assert (model["architecture"], model["size"], model["channels"]) == ("ResNet18", 8, 3)
+    assert (model["architecture"], model["size"], model["channels"]) == ("resnet18", 8, 3)
     assert model["classes"] == list(learn.dls.vocab)
     pixels = learn.dls.train.store.pixels / 255
     assert model["mean"] == pytest.approx(pixels.mean((0, 1, 2)).tolist(), abs=1e-6)

@@ -4,6 +4,7 @@ A capture of our own stands in for CUDA's: like it, it runs in memory that it ov
 """
 
 import logging
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -96,7 +97,7 @@ def captured(monkeypatch):
 
 def outcome(learn):
     learn.fit_recipe()
-    rows = [{k: v for k, v in row.items() if "second" not in k} for row in learn.fitted[0]]
+    rows = [{k: v for k, v in asdict(row).items() if "second" not in k} for row in learn.fitted.epochs]
     return rows, {name: t.clone() for name, t in learn.model.state_dict().items()}
 
 

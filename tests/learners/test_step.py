@@ -137,7 +137,7 @@ def net():
 
 def by_hand(learn):
     """Training losses by epoch, the validation loss and the averaged weights; SGD is not fused."""
-    recipe, model = learn.recipe, net()
+    recipe, model = learn.plan, net()
     loss_func = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     norm_bias = [model[1].bias]
     matrices = [p for p in model.parameters() if p.ndim > 1]
@@ -180,9 +180,9 @@ def test_in_float64_a_run_is_the_loop_by_hand_to_12_digits(tiny):
     learn.model = net()
     learn.add_cb(ToFloat64())
     learn.fit_recipe()
-    rows, _ = learn.fitted
+    rows = learn.fitted.epochs
     losses, valid_loss, weights = by_hand(learn)
-    assert [row["train_loss"] for row in rows] == pytest.approx(losses, rel=1e-12)
-    assert rows[-1]["valid_loss"] == pytest.approx(valid_loss, rel=1e-12)
+    assert [row.train_loss for row in rows] == pytest.approx(losses, rel=1e-12)
+    assert rows[-1].valid_loss == pytest.approx(valid_loss, rel=1e-12)
     for name, tensor in weights.items():
         torch.testing.assert_close(learn.model.state_dict()[name], tensor, rtol=1e-12, atol=1e-12, msg=name)

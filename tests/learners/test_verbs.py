@@ -79,5 +79,5 @@ def test_export_carries_no_pixels_and_predicts_alike(learn, tmp_path):
 
 def test_the_block_explains_itself(learn, capsys):
     source = open_source("digits", limit=20)
-    image_block(source, learn.recipe, learn.dls.stats).summary(source, bs=4)
+    image_block(source, learn.plan, learn.dls.stats).summary(source, bs=4)
     assert "Final sample" in capsys.readouterr().out
