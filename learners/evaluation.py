@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from callbacks.training.means import RunningMean, accuracy
-from data import DataError, Source, open_source
+from data import DataError, Source, open_source, validation_source
 from data.common.files import write_json
-from data.folders import list_splits
 from data.validation import validation_batches
 from learners.device import autocast, pick_device
 from learners.model_files import SavedModel, load_model
@@ -42,7 +41,7 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
         return _loss_and_accuracy(model, batches, nn.CrossEntropyLoss(label_smoothing=plan.label_smoothing))
 
     valid_loss, hits = measure(model)
-    results = {"accuracy": hits, "valid_loss": valid_loss, "valid_images": len(opened.source.valid_files)}
+    results = {"accuracy": hits, "valid_loss": valid_loss, "valid_images": len(opened.source.valid)}
     if tta:
         results["accuracy_tta"] = measure(SixViews(model, mirror=plan.mirror != "none"))[1]
     if tta and data is None:
@@ -96,11 +95,11 @@ def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None
     if data is None:
         source = _own_source(run)
         return OpenedRun(saved, source, run.recipe.plan_for(source))
-    source = _folder(Path(data), saved.classes)
+    source = validation_source(data, saved.classes)
     recipe = run.recipe
-    bs = min(recipe.batch_size or 1, len(source.train_files))
-    recipe = replace(recipe, data=source.name, batch_size=bs, cache="none")
-    return OpenedRun(saved, source, recipe.plan_for(source))
+    batch_size = min(recipe.batch_size or 1, len(source.valid))
+    recipe = replace(recipe, data=source.name, batch_size=batch_size, cache="none")
+    return OpenedRun(saved, source, recipe.resolve(len(source.valid), source.size, source.mirror, source.crop))
 
 
 def _own_source(run: Run) -> Source:
@@ -109,14 +108,3 @@ def _own_source(run: Run) -> Source:
     if source.fingerprint != run.description["fingerprint"]:
         raise DataError(f"{recipe.data}: its files are not those of the run; name a folder as `data`")
     return source
-
-
-def _folder(root: Path, classes: list[str]) -> Source:
-    """The validation split of `root`, or all of it, under the model's classes."""
-    root = root.expanduser().absolute()
-    train, valid = list_splits(root)
-    files = valid or train
-    unknown = sorted({file.label for file in files} - set(classes))
-    if unknown:
-        raise DataError(f"{root}: the model has no class {', '.join(unknown)}; it knows {', '.join(classes)}")
-    return Source(str(root), files, files, classes, size=0, mirror="", crop=0.0, fingerprint="", stamp="")

@@ -13,8 +13,8 @@ from torch import nn
 from callbacks.training.means import accuracy
 from callbacks.training.progress import RichProgress
 from callbacks.training.recorder import DeviceMean, DeviceRecorder
-from data import Source, open_source
-from data.block import ImageLoaders, image_loaders
+from data import ImageLoaders, Source, image_loaders, open_source
+from data.opening import Data
 from learners.device import pick_device
 from learners.initial_weights import initialise
 from learners.learner import ImageLearner
@@ -29,7 +29,7 @@ Callbacks = Sequence[Callback | type[Callback]]
 
 
 def image_learner(
-    data: Any = "cifar10",
+    data: Data = "cifar10",
     *,
     model: str | nn.Module | None = None,
     metrics: Sequence[AnyMetric] = (accuracy,),
@@ -40,7 +40,7 @@ def image_learner(
     """A `Learner` for the images of `data`, ready for `fit_recipe` and every verb of fastai.
 
     Args:
-        data: the name of a data set, a folder of images, a file of labels, or a torchvision data set.
+        data: the name of a data set, a folder of images, a table of labels, or a dataset object; see `open_source`.
         model: the name of an architecture; or a net, whose weights stay as they are.
         metrics: functions of logits N×C and targets N that return the mean of a batch, or metrics of fastai.
         cbs: further callbacks.

@@ -59,7 +59,7 @@ def heatmaps_of(run: Path, learn, method: str | None, layer: str | None) -> Choi
 
 def _training_images(learn) -> tuple[Tensor, Tensor]:
     """Evenly spread training images, not augmented, and their labels."""
-    files = learn.dls.source.train_files
+    files = learn.dls.source.train
     most = ON_A_CPU if learn.dls.device.type == "cpu" else IMAGES
     count = max(1, min(most, len(files) // PART))
     some = [files[i * len(files) // count] for i in range(count)]

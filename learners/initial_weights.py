@@ -43,10 +43,10 @@ def first_convolution(model: nn.Module) -> nn.Conv2d:
 
 def sample_images(dls: ImageLoaders) -> Tensor:
     """Up to 2,000 training images as the model gets them, N×3×H×W, on the CPU; not augmented."""
-    files, store = dls.source.train_files, dls.train.store
+    files, store = dls.source.train, dls.train.store
     some = slice(None, None, max(1, len(files) // WHITENING_IMAGES))
     if store is None:
-        return torch.cat([x.cpu() for (x,) in dls.test_dl(files[some])])
+        return torch.cat([x.cpu() for (x,) in dls.test_dl(list(files[some]))])
     mean, std = (torch.tensor(values) for values in dls.stats)
     return normalised(torch.from_numpy(np.array(store.pixels[some])), mean, std)
 

@@ -17,8 +17,8 @@ def provenance(dls: "ImageLoaders") -> dict[str, Any]:
     source = dls.source
     return {
         "device": str(dls.device),
-        "train_images": len(source.train_files),
-        "valid_images": len(source.valid_files),
+        "train_images": len(source.train),
+        "valid_images": len(source.valid),
         "classes": list(source.classes),
         "fingerprint": source.fingerprint,
         "versions": versions(),

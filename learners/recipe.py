@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from data.common.errors import InputError
-from data.settings import DataSettings
+from data.settings import Cache, DataSettings, Mirror
+from data.sources.registry import data_help
 
 if TYPE_CHECKING:
-    from data.sources import Source
+    from data.opening import Source
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Recipe:
         RecipeError: a value that no run can have, named with its field.
     """
 
-    data: str = setting("cifar10", "digits, cifar10, cifar100, or a folder of images")
+    data: str = setting("cifar10", data_help())
     model: str = setting("resnet18", "architecture of the net")
     epochs: int = setting(24, "passes over the training images")
     peak_epoch: float | None = setting(None, "epoch at which the rate peaks [default: 5/24 of the run]")
@@ -53,7 +54,7 @@ class Recipe:
     limit: int | None = setting(None, "at most this many training and validation images, class-balanced")
     holdout: int | None = setting(None, "validate on this many training images and leave the test images alone")
     workers: int = setting(0, "processes that make batches where neither a cache nor the GPU does [0: what is useful]")
-    cache: Literal["auto", "memory", "none"] = setting("auto", "keep decoded images; auto does up to 512 MiB")
+    cache: Cache = setting("auto", "keep decoded images; auto does up to 512 MiB")
     momentum: float = setting(0.9, "Nesterov momentum, held constant")
     weight_decay: float = setting(1e-3, "L2 penalty on the weights, not on biases or norms")
     decay: Literal["linear", "cosine"] = setting("linear", "how the rate falls from its peak to its end")
@@ -63,7 +64,7 @@ class Recipe:
     crop: float | None = setting(
         None, "reflected border to crop from, as a fraction of the side [default: what suits the data]"
     )
-    mirror: Literal["alternate", "random", "none"] | None = setting(
+    mirror: Mirror | None = setting(
         None,
         "mirror images: alternate by epoch (Jordan 2024), random, or none [default: what suits the data]",
     )
@@ -140,7 +141,7 @@ class Recipe:
                 raise RecipeError(f"unknown setting {name!r}; did you mean {', '.join(near)}?")
         return cls(**settings)
 
-    def resolve(self, images: int, size: int, mirror: str, crop: float) -> "Plan":
+    def resolve(self, images: int, size: int, mirror: Mirror, crop: float) -> "Plan":
         """The recipe with every open field settled.
 
         Args:
@@ -164,7 +165,7 @@ class Recipe:
 
     def plan_for(self, source: "Source") -> "Plan":
         """The plan of a run on the images of an opened source."""
-        return self.resolve(len(source.train_files), source.size, source.mirror, source.crop)
+        return self.resolve(len(source.train), source.size, source.mirror, source.crop)
 
     def data_settings(self, source: "Source") -> DataSettings:
         """What the loaders of an opened source need to know."""
@@ -193,7 +194,7 @@ class Plan(Recipe):
     peak_epoch: float = field()
     batch_size: int = field()
     size: int = field()
-    mirror: Literal["alternate", "random", "none"] = field()
+    mirror: Mirror = field()
     crop: float = field()
 
     @property

@@ -54,7 +54,7 @@ def resume_learner(
     if source.fingerprint != facts["fingerprint"]:
         raise DataError(
             f"{recipe.data}: its files changed since {run} began ({facts['train_images']} + {facts['valid_images']} "
-            f"images then, {len(source.train_files)} + {len(source.valid_files)} now); put them back, or start a new "
+            f"images then, {len(source.train)} + {len(source.valid)} now); put them back, or start a new "
             "run"
         )
     _tell_differences(opened.path, facts, device)

@@ -1,6 +1,5 @@
 """Sharpness-aware steps against the two-gradient formula, written out."""
 
-
 import pytest
 import torch
 from fastai.data.core import DataLoaders

@@ -1,8 +1,8 @@
 import albumentations as A
 import numpy as np
 import pytest
-
 from data.batched import augment
+
 from data.common.errors import DataError
 from data.keys import Keys
 from data.transforms import BatchCrop, BatchCutout, BatchMirror

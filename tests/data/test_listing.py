@@ -1,10 +1,10 @@
 """The list of a folder's files is made once, and again when a folder changes."""
 
 import pytest
+from data.folders import list_splits
 from PIL import Image
 
 from data import listing
-from data.folders import list_splits
 from data.listing import kept_splits
 from data.sources import open_source
 

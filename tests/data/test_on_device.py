@@ -4,9 +4,9 @@ import albumentations as A
 import numpy as np
 import pytest
 import torch
+from data.batched import augment, augment_tensor, runs_on_device
 
 from data import image_dls, loader
-from data.batched import augment, augment_tensor, runs_on_device
 from data.keys import Keys
 from data.store import Store
 from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror

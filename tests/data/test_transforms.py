@@ -4,9 +4,9 @@ import albumentations as A
 import cv2
 import numpy as np
 import pytest
+from data.batched import augment
 from scipy.stats import chi2_contingency, chisquare
 
-from data.batched import augment
 from data.keys import Keys
 from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
 
