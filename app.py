@@ -108,8 +108,8 @@ def explain(
     run: Run,
     method: Annotated[str | None, typer.Option(help="as in gradcam, extremal, occlusion [default: the run's]")] = None,
     layer: Annotated[str | None, typer.Option(help="module to take maps from [default: the run's]")] = None,
-    count: Annotated[int, typer.Option(help="images in each grid", min=1)] = 25,
-    images: Annotated[int, typer.Option(help="validation images to look at, at the most", min=1)] = 500,
+    count: Annotated[int, typer.Option(help="images in each grid", min=1)] = 12,
+    images: Annotated[int, typer.Option(help="validation images to look at, at the most", min=1)] = 300,
     out: Out = None,
     as_json: Json = False,
 ):

@@ -12,6 +12,7 @@ from callbacks.gradcam.choice import METHODS_TRIED, Choice, choose
 from callbacks.gradcam.images import chosen_batches
 from callbacks.gradcam.layers import CamError
 from callbacks.gradcam.methods import DEFAULT
+from callbacks.gradcam.progress import progress
 from learners.run import Run
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,9 @@ def heatmaps_of(run: Path, learn, method: str | None, layer: str | None) -> Choi
         return Choice(method or DEFAULT, layer, "as asked for")
     kept = Run(run, new=False).read_json("model.json").get("heatmaps")
     if kept is None:
-        found = choose_heatmaps(learn, (method or DEFAULT,))
+        with progress(1) as stage:
+            stage("choosing a layer on training images")
+            found = choose_heatmaps(learn, (method or DEFAULT,))
         return replace(found, reason=f"{found.reason}; chosen now, model.json keeps none")
     if method and method != kept["method"]:
         return Choice(method, kept["layer"], "the method as asked for, the layer as model.json keeps it")

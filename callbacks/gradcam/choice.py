@@ -17,7 +17,7 @@ from callbacks.gradcam.methods import DEFAULT
 from callbacks.gradcam.pointing import Mosaics, make_mosaics, pointed_mass
 from callbacks.gradcam.trust import measure_trust
 
-LAYERS = 3  # the last ones are compared: earlier ones hardly know classes
+LAYERS = 2  # the last ones are compared: earlier ones hardly know classes
 METHODS_TRIED = (DEFAULT, "gradcam")
 CONTROLS = 19  # for each map: enough for p ≤ 0.05, and most maps that fail do so after a few
 PER_MOSAIC = 4  # images

@@ -32,14 +32,14 @@ class Explained:
         images: k×H×W×C, from 0 to 1.
         cams: k×H×W, evidence in logits.
         targets: the class that each map is for.
-        trust: k, one for each map.
+        trust: k, one for each map; None where it was not asked for.
     """
 
     idxs: list[int]
     images: np.ndarray
     cams: np.ndarray
     targets: list[int]
-    trust: list[Trust]
+    trust: list[Trust | None]
 
     def only(self, places: Sequence[int]) -> "Explained":
         """Those at the given places, from 0 to k-1."""
@@ -93,8 +93,8 @@ class GradCAMInterpretation(ClassificationInterpretation):
         preds, targs, losses = (t.as_subclass(Tensor) for t in learn.get_preds(dl=some, with_loss=True, act=act))
         return cls(learn, dl, losses, preds, targs, act, layer, method, rows)
 
-    def explain(self, idxs: Sequence[int], targets: Sequence[int] | None = None) -> Explained:
-        """Images, maps and how far to trust them; by default for the predicted classes."""
+    def explain(self, idxs: Sequence[int], targets: Sequence[int] | None = None, trusted: bool = True) -> Explained:
+        """Images, maps and, where `trusted`, how far to trust them; by default for the predicted classes."""
         idxs = [int(i) for i in idxs]
         targets = [int(t) for t in (self.decoded[idxs] if targets is None else targets)]
         if not idxs:
@@ -103,7 +103,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         bs = batch_of(xb)
         parts = zip(xb.split(bs), torch.tensor(targets).split(bs), strict=True)
         maps = torch.cat([grad_cam(self.learn.model, some, t, self.layer, self.method) for some, t in parts])
-        trust = measure_trust(self.learn.model, xb, maps, targets)
+        trust = measure_trust(self.learn.model, xb, maps, targets) if trusted else [None] * len(idxs)
         return Explained(idxs, images, maps.cpu().numpy(), targets, trust)
 
     def batch(self, idxs: Sequence[int]) -> tuple[Tensor, np.ndarray]:
@@ -166,8 +166,9 @@ class GradCAMInterpretation(ClassificationInterpretation):
 
     def plot_why_wrong(self, k: int = 8) -> Figure:
         """For misclassified images the evidence for the predicted class, for the true class, and the difference."""
-        idxs = self.wrong()[:k]
-        return self.draw(self.why_panels(self.explain(idxs), self.explain(idxs, self.targs[idxs])), 8, WHY)
+        predicted = self.explain(self.wrong()[:k])
+        true = self.explain(predicted.idxs, self.targs[predicted.idxs], trusted=False)
+        return self.draw(self.why_panels(predicted, true), 8, WHY)
 
     def confusion_matrix(self) -> np.ndarray:
         """Counts, n_classes×n_classes, of true classes in rows and predicted ones in columns."""
@@ -210,8 +211,8 @@ class GradCAMInterpretation(ClassificationInterpretation):
         return draw(panels, columns, heading, Scale(method.unit, method.weak))
 
     def _heat_panel(self, explained: Explained, n: int) -> Panel:
-        i, target = explained.idxs[n], explained.targets[n]
-        title = f"{self._name(target)} {self.preds[i, target]:.0%} · p {explained.trust[n].p:.2f}"
+        i, target, trust = explained.idxs[n], explained.targets[n], explained.trust[n]
+        title = f"{self._name(target)} {self.preds[i, target]:.0%}" + (f" · p {trust.p:.2f}" if trust else "")
         return Panel(explained.images[n], title, explained.cams[n], colour=self._mark(i))
 
     def _pairs(self, idxs: Sequence[int], heading: str) -> Figure:

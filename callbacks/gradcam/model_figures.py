@@ -8,7 +8,7 @@ from callbacks.gradcam.pointing import make_mosaics, pointed_mass
 from callbacks.gradcam.report import MethodReport
 from callbacks.gradcam.sanity import Randomisation, randomisation_check
 
-MOSAICS = 8
+MOSAICS = 6
 IN_MOSAICS = 64  # images that mosaics are made of
 RANDOMISED = 3  # images of the randomisation check
 

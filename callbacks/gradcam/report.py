@@ -19,6 +19,7 @@ class MapReport:
         image: its place among the validation images.
         true, predicted, target: classes; the map is for the last.
         probability: of the target.
+        trust: None of a map for the true class of a misclassified image, which is only there to compare with.
     """
 
     image: int
@@ -26,7 +27,7 @@ class MapReport:
     predicted: str
     target: str
     probability: float
-    trust: Trust
+    trust: Trust | None
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class ExplainReport:
         return [
             ("images", f"{some}; accuracy {self.accuracy:.2%}, {self.misclassified:,} misclassified"),
             ("heatmaps", str(self.choice)),
-            *((name, _passed(maps)) for name, maps in self.maps.items() if maps),
+            *((name, _passed(maps)) for name, maps in self.maps.items() if maps and maps[0].trust),
             ("random weights", str(self.randomisation)),
             ("files", f"{self.out}: {len(self.files)} figures, explain.json"),
         ]

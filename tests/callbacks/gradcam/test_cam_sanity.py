@@ -39,6 +39,14 @@ def test_equals_a_cascade_by_hand(net, images):
     assert alike.final == alike.alike["0"]
 
 
+def test_of_many_parts_every_second_is_compared_and_the_first(images):
+    """Seven parts: the logits' own part is random before the first comparison, and all are at the last one."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 6, 3), *(nn.Conv2d(6, 6, 3) for _ in range(5))]
+    net = nn.Sequential(*layers, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4)))
+    assert list(randomisation_check(net, images, layer="5").alike) == ["6", "4", "2", "0"]
+
+
 @pytest.mark.parametrize(("final", "passed"), [(0.1, True), (0.5, False), (-0.6, False)])
 def test_the_sentence_says_whether_it_passed(final, passed):
     check = Randomisation({"fc": 0.8, "conv1": final})

@@ -45,6 +45,8 @@ def test_says_of_each_map_what_it_is_of(explained, trained):
     for wrong, true in zip(report.maps["misclassified"], report.maps["true class"], strict=True):
         assert wrong.image == true.image
         assert wrong.predicted == wrong.target != wrong.true == true.target
+        assert wrong.trust
+        assert true.trust is None
         assert f"digit {int(trained.dls.valid_ds[wrong.image][1])}" == wrong.true
 
 

@@ -26,9 +26,17 @@ def net() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def shuffled_net() -> nn.Module:
-    seen = planted(512, seed=0)
-    return trained_on(seen.xb, seen.yb[torch.randperm(512, generator=torch.Generator().manual_seed(3))])
+def shuffled_nets() -> list[nn.Module]:
+    """Two nets, each of its own images and its own shuffled labels."""
+    return [trained_on(seen.xb, shuffled(seen.yb, seed), seed=seed) for seed, seen in training_sets()]
+
+
+def training_sets() -> list[tuple[int, Planted]]:
+    return [(seed, planted(512, seed=seed)) for seed in (0, 3)]
+
+
+def shuffled(labels: torch.Tensor, seed: int) -> torch.Tensor:
+    return labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
 
 
 def share_passed(net, images, maps) -> float:
@@ -52,9 +60,23 @@ def test_a_second_fill_agrees_about_the_patch(net, images):
     assert all(one.agrees and one.drop > 0 for one in trust)
 
 
-def test_maps_of_a_net_that_learnt_shuffled_labels_pass_as_often_as_chance(net, shuffled_net, images):
+def test_evidence_that_the_labels_hold_is_confirmed_by_a_second_net(net, images):
+    """Of images and labels of its own, drawn independently."""
+    _, (seed, seen) = training_sets()
+    maps = grad_cam(trained_on(seen.xb, seen.yb, seed=seed), images.xb, images.yb, method=DEFAULT)
+    assert share_passed(net, images, maps) >= 0.95
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_on_shuffled_labels_a_second_net_confirms_as_often_as_chance(shuffled_nets, images, first):
+    """Each net depends on some cells, and its own p-values say so. Nothing in the data holds for both."""
+    maps = grad_cam(shuffled_nets[first], images.xb, images.yb, method=DEFAULT)
+    assert share_passed(shuffled_nets[1 - first], images, maps) <= CHANCE
+
+
+def test_maps_of_a_net_that_learnt_shuffled_labels_pass_as_often_as_chance(net, shuffled_nets, images):
     """They show what that net looks at. It is not the patch, and the net that knows the patch does not confirm them."""
-    maps = grad_cam(shuffled_net, images.xb, images.yb, method=DEFAULT)
+    maps = grad_cam(shuffled_nets[0], images.xb, images.yb, method=DEFAULT)
     assert on_patch(images, maps).mean() < 0.25
     assert share_passed(net, images, maps) <= CHANCE
 
