@@ -2,21 +2,23 @@
 
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from fastai.callback.core import Callback
-from fastai.learner import Learner
 from fastcore.foundation import L
 
 from callbacks.checkpoint.archive import CheckpointError
+
+if TYPE_CHECKING:  # `evaluate` reads run directories without fastai
+    from fastai.callback.core import Callback
+    from fastai.learner import Learner
 
 SCALARS = (float, int, str, bool, type(None))
 FORMAT = 3  # of the checkpoint; a file of another format is refused
 
 
-def before_checkpoint(learn: Learner) -> None:
+def before_checkpoint(learn: "Learner") -> None:
     """Call the method `before_checkpoint` of each callback that has one: the place to refuse a state or to settle it.
 
     Raises:
@@ -27,12 +29,12 @@ def before_checkpoint(learn: Learner) -> None:
             cb.before_checkpoint()
 
 
-def resumes(cb: Callback) -> bool:
+def resumes(cb: "Callback") -> bool:
     """Whether a callback has a state that a checkpoint keeps: its class has `state_dict` and `load_state_dict`."""
     return hasattr(type(cb), "state_dict")
 
 
-def capture(learn: Learner, recipe: dict[str, Any]) -> dict[str, Any]:
+def capture(learn: "Learner", recipe: dict[str, Any]) -> dict[str, Any]:
     """Copies of everything that the next step depends on, and the settings of the run.
 
     `epoch` and `step` are where training continues: the step may be one past the last of its epoch.
@@ -50,7 +52,7 @@ def capture(learn: Learner, recipe: dict[str, Any]) -> dict[str, Any]:
     return _plain(state)
 
 
-def restore(learn: Learner, state: dict[str, Any]) -> None:
+def restore(learn: "Learner", state: dict[str, Any]) -> None:
     """Put `learn` back to where `capture` was called; the random states come last, for nothing may draw after them.
 
     Raises:
@@ -75,7 +77,7 @@ def is_finite(state: dict[str, Any]) -> bool:
     return all(t.isfinite().all() for t in _tensors([state["model"], state["opt"]]))
 
 
-def _random_states(learn: Learner) -> dict[str, Any]:
+def _random_states(learn: "Learner") -> dict[str, Any]:
     kind = learn.dls.device.type
     return {
         "python": random.getstate(),
@@ -86,7 +88,7 @@ def _random_states(learn: Learner) -> dict[str, Any]:
     }
 
 
-def _set_random_states(learn: Learner, states: dict[str, Any]) -> None:
+def _set_random_states(learn: "Learner", states: dict[str, Any]) -> None:
     random.setstate(states["python"])
     mt = states["numpy"]["state"]
     np.random.set_state(states["numpy"] | {"state": mt | {"key": mt["key"].numpy()}})
