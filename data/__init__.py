@@ -6,20 +6,55 @@ from typing import TYPE_CHECKING
 from data.common.public import on_first_use
 
 if TYPE_CHECKING:
-    from data.block import image_block, image_dls
+    from data.block import ImageLoaders, image_block, image_dls, image_loaders
+    from data.cache import Stats
     from data.common.errors import DataError
     from data.loader import BatchDL
-    from data.sources import Source, open_source
+    from data.opening import Source, open_source, validation_source
+    from data.settings import DataRecipe, DataSettings
+    from data.sources.registry import source_names
+    from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror, BatchTransform
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for news otherwise
 
 _HOMES = {
+    "BatchAlternatingMirror": "transforms",
+    "BatchCrop": "transforms",
+    "BatchCutout": "transforms",
     "BatchDL": "loader",
+    "BatchMirror": "transforms",
+    "BatchTransform": "transforms",
     "DataError": "common.errors",
-    "Source": "sources",
+    "DataRecipe": "settings",
+    "DataSettings": "settings",
+    "ImageLoaders": "block",
+    "Source": "opening",
+    "Stats": "cache",
     "image_block": "block",
     "image_dls": "block",
-    "open_source": "sources",
+    "image_loaders": "block",
+    "open_source": "opening",
+    "source_names": "sources.registry",
+    "validation_source": "opening",
 }
-__all__ = ["BatchDL", "DataError", "Source", "image_block", "image_dls", "open_source"]
+__all__ = [
+    "BatchAlternatingMirror",
+    "BatchCrop",
+    "BatchCutout",
+    "BatchDL",
+    "BatchMirror",
+    "BatchTransform",
+    "DataError",
+    "DataRecipe",
+    "DataSettings",
+    "ImageLoaders",
+    "Source",
+    "Stats",
+    "image_block",
+    "image_dls",
+    "image_loaders",
+    "open_source",
+    "source_names",
+    "validation_source",
+]
 __getattr__, __dir__ = on_first_use(__name__, _HOMES)

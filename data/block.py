@@ -1,86 +1,137 @@
 """The `DataBlock` of the project, and the `DataLoaders` built from it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
 from fastai.data.core import DataLoaders
-from fastai.data.transforms import IndexSplitter, parent_label
+from fastai.data.load import DataLoader
+from fastai.data.transforms import IndexSplitter, ToTensor
 from fastai.torch_core import default_device
 
 from data.cache import Stats, load_pixels, load_stats
-from data.images import FitSquare, open_image
+from data.images import OpenImage, SquareTensor
+from data.items import ImageItem, label_of
 from data.loader import BatchDL
 from data.normalize import NormalizeBytes
+from data.opening import Data, Source, open_source
 from data.pipelines import train_pipeline
-from data.sources import Source, open_source
+from data.settings import DataRecipe, DataSettings
 from data.store import Store, targets_of
 
 
-def image_block(source: Source, recipe, stats: Stats) -> DataBlock:
-    """Paths to normalised batches, for `source`; on its own it reads every image from its file.
+class ImageLoaders(DataLoaders):
+    """Loaders of a source, and what they were made from.
+
+    Attributes:
+        source: the images; without them in what `learn.export` writes.
+        settings: how they become batches.
+        stats: mean and deviation that they are normalised with.
+    """
+
+    source: Source
+    settings: DataSettings
+    stats: Stats
+
+    def __init__(
+        self,
+        *loaders: DataLoader,
+        source: Source,
+        settings: DataSettings,
+        stats: Stats,
+        path: str | Path = ".",
+        device: torch.device | None = None,
+    ):
+        super().__init__(*loaders, path=path, device=device)
+        self.source, self.settings, self.stats = source, settings, stats
+
+    def new_empty(self) -> "ImageLoaders":
+        """The same loaders without images, as fastai exports them."""
+        empty = [dl.new(dl.dataset.new_empty()) for dl in self.loaders]
+        known: dict[str, Any] = {"settings": self.settings, "stats": self.stats}
+        return type(self)(*empty, source=self.source.without_images(), path=self.path, device=self.device, **known)
+
+
+def image_block(source: Source, settings: DataSettings, stats: Stats) -> DataBlock:
+    """Items of `source` to normalised batches; on its own it reads every image each time.
 
     Args:
         source: an opened source.
-        recipe: resolved.
+        settings: how its images become batches.
         stats: mean and deviation of the training images.
     """
     fill = tuple(round(255 * m) for m in stats.mean)  # 0 after normalisation
     images = TransformBlock(
-        type_tfms=open_image,
-        item_tfms=FitSquare(recipe.size),
+        type_tfms=OpenImage(),
+        item_tfms=SquareTensor(settings.size),
         batch_tfms=NormalizeBytes(stats),
         dl_type=BatchDL,
-        dls_kwargs={"pipeline": train_pipeline(recipe, fill), "seed": recipe.seed},
+        dls_kwargs={"pipeline": train_pipeline(settings, fill), "seed": settings.seed},
     )
-    held_out = range(len(source.train_files), len(source.train_files) + len(source.valid_files))
-    return DataBlock(
-        blocks=(images, CategoryBlock(vocab=source.classes)),
-        get_items=_files,
+    held_out = range(len(source.train), len(source.train) + len(source.valid))
+    block = DataBlock(
+        blocks=(images, CategoryBlock(vocab=source.classes, sort=False)),
+        get_items=_items,
         splitter=IndexSplitter(list(held_out)),
-        get_y=parent_label,
+        get_y=label_of,
     )
+    # fastai gives every block its `ToTensor`; `SquareTensor` says why it is left out
+    block.default_item_tfms = block.default_item_tfms.filter(lambda t: not isinstance(t, ToTensor))
+    return block.new()
 
 
-def image_dls(source: str | Path | Source, recipe, stats: Stats | None = None) -> DataLoaders:
+def image_dls(
+    source: Data, recipe: DataRecipe, stats: Stats | None = None, device: torch.device | None = None
+) -> ImageLoaders:
     """Loaders of a source, ready to train on.
 
     Args:
-        source: digits, cifar10, cifar100, a folder, or an opened source.
-        recipe: a `Recipe`; its open fields are filled from the data.
-        stats: what a trained model was normalised with; without them they come from the training images.
-
-    Returns:
-        `DataLoaders` with `source`, the resolved `recipe` and `stats` beside fastai's attributes.
+        source: see `open_source`.
+        recipe: a `Recipe`, or whatever else knows its `data_settings`.
+        stats, device: see `image_loaders`.
 
     Raises:
         DataError: data that cannot be found, fetched or used.
     """
-    source = open_source(source, recipe.seed, recipe.limit, recipe.holdout)
-    recipe = recipe.resolve(images=len(source.train_files), size=source.size, mirror=source.mirror, crop=source.crop)
-    pixels = load_pixels(source, recipe.size, recipe.cache)
-    stats = stats or load_stats(source, recipe.size, pixels)
-    device = default_device() if recipe.device == "auto" else torch.device(recipe.device)
-    dls = image_block(source, recipe, stats).dataloaders(
+    opened = open_source(source, recipe.seed, recipe.limit, recipe.holdout)
+    return image_loaders(opened, recipe.data_settings(opened), stats, device)
+
+
+def image_loaders(
+    source: Source, settings: DataSettings, stats: Stats | None = None, device: torch.device | None = None
+) -> ImageLoaders:
+    """Loaders of an opened source.
+
+    Args:
+        source: an opened source.
+        settings: how its images become batches.
+        stats: what a trained model was normalised with; without them they come from the training images.
+        device: where the batches are to be; without it fastai's default device.
+
+    Raises:
+        DataError: an image that cannot be read, named.
+    """
+    pixels = load_pixels(source, settings.size, settings.cache)
+    stats = stats or load_stats(source, settings.size, pixels)
+    dls = image_block(source, settings, stats).dataloaders(
         source,
-        bs=recipe.batch_size,
-        val_bs=2 * recipe.batch_size,  # no gradients to keep
-        num_workers=recipe.workers,
+        bs=settings.batch_size,
+        val_bs=2 * settings.batch_size,  # no gradients to keep
+        num_workers=settings.workers,
         dl_kwargs=[{"store": s} for s in _stores(source, pixels)],
-        device=device,
+        device=device or default_device(),
     )
-    dls.source, dls.recipe, dls.stats = source, recipe, stats
-    return dls
+    return ImageLoaders(*dls.loaders, source=source, settings=settings, stats=stats, path=dls.path, device=dls.device)
 
 
-def _files(source: Source) -> list[Path]:
+def _items(source: Source) -> list[ImageItem]:
     return [*source.train, *source.valid]
 
 
 def _stores(source: Source, pixels: np.ndarray | None) -> list[Store | None]:
     if pixels is None:
         return [None, None]
-    targets = targets_of([*source.train_files, *source.valid_files], source.classes)
-    n = len(source.train_files)
+    targets, n = targets_of(_items(source), source.classes), len(source.train)
     return [Store(pixels[:n], targets[:n]), Store(pixels[n:], targets[n:])]

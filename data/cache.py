@@ -3,20 +3,20 @@
 import json
 import re
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from data.common.files import replacing
+from data.common.files import replacing, write_json
 from data.decode import decode
+from data.items import ImageItem
 from data.kept import kept_folder, locked
-from data.sources import Source
+from data.opening import Source
+from data.settings import Cache
 
 AUTO_LIMIT = 512 * 2**20  # bytes of decoded images that `auto` keeps
 STATS_SAMPLE = 2000  # images that mean and deviation come from where nothing is kept
 COUNTED_AT_ONCE = 2**22  # pixels; counting takes 8 bytes for each
-
-Cache = Literal["auto", "memory", "none"]
 
 
 class Stats(NamedTuple):
@@ -35,14 +35,17 @@ def load_pixels(source: Source, size: int, cache: Cache = "auto") -> np.ndarray 
     Raises:
         DataError: an image that cannot be read, named.
     """
-    shape = (len(source.train_files) + len(source.valid_files), size, size, 3)
+    images = [*source.train, *source.valid]
+    shape = (len(images), size, size, 3)
     if cache == "none" or (cache == "auto" and np.prod(shape) > AUTO_LIMIT):
         return None
-    path = _place(source, size, ".npy")
+    if source.stamp is None:
+        return _decoded(images, size)
+    path = _place(source.name, size, source.stamp, ".npy")
     with locked(path):
         if not path.exists():
             with replacing(path) as scratch:
-                decode([*source.train, *source.valid], np.lib.format.open_memmap(scratch, "w+", np.uint8, shape))
+                decode(images, np.lib.format.open_memmap(scratch, "w+", np.uint8, shape))
     return np.load(path, mmap_mode="r").view(np.ndarray)
 
 
@@ -50,28 +53,33 @@ def load_stats(source: Source, size: int, pixels: np.ndarray | None) -> Stats:
     """Mean and deviation of the training images, computed once.
 
     Args:
-        pixels: what `load_pixels` gave; without them a sample of the files is decoded.
+        pixels: what `load_pixels` gave; without them a sample of them is decoded.
     """
-    path = _place(source, size, ".json")
+    if source.stamp is None:
+        return _stats(source, size, pixels)
+    path = _place(source.name, size, source.stamp, ".json")
     with locked(path):
         if not path.exists():
-            stats = _measure(_sample(source, size) if pixels is None else pixels[: len(source.train_files)])
-            with replacing(path) as scratch:
-                scratch.write_text(json.dumps(stats._asdict()))
+            write_json(path, _stats(source, size, pixels)._asdict())
     return Stats(**{name: tuple(values) for name, values in json.loads(path.read_text()).items()})
 
 
-def _place(source: Source, size: int, suffix: str) -> Path:
-    name = re.sub(r"\W+", "-", Path(source.name).name) or "root"
-    return kept_folder() / f"{name}-{size}px-{source.stamp[:16]}{suffix}"
+def _place(name: str, size: int, stamp: str, suffix: str) -> Path:
+    readable = re.sub(r"\W+", "-", Path(name).name) or "root"
+    return kept_folder() / f"{readable}-{size}px-{stamp[:16]}{suffix}"
 
 
-def _sample(source: Source, size: int) -> np.ndarray:
-    step = max(1, len(source.train_files) // STATS_SAMPLE)
-    files = [file.path for file in source.train_files[::step][:STATS_SAMPLE]]
-    out = np.empty((len(files), size, size, 3), np.uint8)
-    decode(files, out)
+def _decoded(images: list[ImageItem], size: int) -> np.ndarray:
+    out = np.empty((len(images), size, size, 3), np.uint8)
+    decode(images, out)
     return out
+
+
+def _stats(source: Source, size: int, pixels: np.ndarray | None) -> Stats:
+    if pixels is not None:
+        return _measure(pixels[: len(source.train)])
+    step = max(1, len(source.train) // STATS_SAMPLE)
+    return _measure(_decoded(source.train[::step][:STATS_SAMPLE], size))
 
 
 def _measure(pixels: np.ndarray) -> Stats:

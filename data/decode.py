@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from rich.progress import track
 
 from data.common.errors import DataError
 from data.common.progress import on_terminal
+from data.items import ImageItem
 
 AT_ONCE = 64  # files that a process decodes before it asks for more; fewer start no further process
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -44,10 +46,15 @@ def open_rgb(path: Path | str) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+            return upright(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what its readers raise
         reason = str(error).split(" '")[0] or type(error).__name__  # without the path once more
         raise DataError(f"{path}: not a readable image ({reason}); replace or remove it") from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image as RGB, turned as its EXIF orientation says."""
+    return ImageOps.exif_transpose(image).convert("RGB")
 
 
 def fitted(image: Image.Image, size: int) -> Image.Image:
@@ -83,23 +90,23 @@ def _chunks(data: bytes) -> set[bytes]:
     return kinds if position == len(data) else set()
 
 
-def decode(files: Sequence[Path], out: np.ndarray) -> None:
-    """Fill `out`, N×size×size×3, with the pixels of `files`; a bar on a terminal shows how far it is.
+def decode(items: Sequence[ImageItem], out: np.ndarray) -> None:
+    """Fill `out`, N×size×size×3, with the pixels of `items`; a bar on a terminal shows how far it is.
 
     Threads would not help: most of the time goes to Python, which runs in one thread at a time. Processes need `out` to
     be a mapped file, which they share.
 
     Raises:
-        DataError: a file that cannot be read, named.
+        DataError: an image that cannot be read, named.
     """
-    starts = range(0, len(files), AT_ONCE)
-    processes = min(cores(), len(files) // AT_ONCE)
-    bar = {"description": "decoding images", "total": len(starts), **on_terminal()}
+    starts = range(0, len(items), AT_ONCE)
+    processes = min(cores(), len(items) // AT_ONCE)
+    bar: dict[str, Any] = {"description": "decoding images", "total": len(starts), **on_terminal()}
     if processes < 2 or not isinstance(out, np.memmap) or sys.platform in ("win32", "darwin"):  # those do not fork
         for start in track(starts, **bar):
-            _fill(files, out, start)
+            _fill(items, out, start)
         return
-    pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (files, out))
+    pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (items, out))
     try:
         for _ in track(pool.map(_fill_share, starts), **bar):
             pass
@@ -107,20 +114,23 @@ def decode(files: Sequence[Path], out: np.ndarray) -> None:
         pool.shutdown(cancel_futures=True)  # after a bad file, do not read the rest first
 
 
+_job: tuple[Sequence[ImageItem], np.ndarray]  # in a process of `decode`: what it works on
+
+
 def cores() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _fill(files: Sequence[Path], out: np.ndarray, start: int) -> None:
-    for i, path in enumerate(files[start : start + AT_ONCE], start):
-        out[i] = read_pixels(path, out.shape[1])
+def _fill(items: Sequence[ImageItem], out: np.ndarray, start: int) -> None:
+    for i, item in enumerate(items[start : start + AT_ONCE], start):
+        out[i] = item.read(out.shape[1])
 
 
-def _begin(files: Sequence[Path], out: np.ndarray) -> None:
-    """In a new process: what it works on, inherited and not copied; Ctrl-C is for the process that began it."""
+def _begin(items: Sequence[ImageItem], out: np.ndarray) -> None:
+    """In a new process: what it works on is inherited and not copied; Ctrl-C is for the process that began it."""
     global _job
-    _job = files, out
+    _job = items, out
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

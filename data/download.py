@@ -5,9 +5,7 @@ filter, may leave half a folder behind when interrupted, and ends in a NameError
 All five are mended here; its directories and its integrity check are used.
 """
 
-import os
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterator
 from http.client import HTTPException
@@ -20,6 +18,7 @@ from filelock import FileLock
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 from data.common.errors import DataError
+from data.common.files import filling, replacing
 from data.common.progress import on_terminal
 from data.home import home_path
 
@@ -36,8 +35,7 @@ def fetch(url: str) -> Path:
     folder = home_path("data") / archive.stem
     if folder.is_dir():
         return folder
-    for directory in (archive.parent, folder.parent):
-        directory.mkdir(parents=True, exist_ok=True)
+    archive.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{archive}.lock"):
         if not folder.is_dir():
             try:
@@ -52,7 +50,7 @@ def _advice(url: str, folder: Path, error: Exception) -> str:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return (
         f"{folder.name} could not be fetched from {url} ({reason}).\n"
-        f"Unpack it by hand into {folder}, with train/ and test/ inside, or use --data digits."
+        f"Unpack it by hand into {folder}, with train/ and test/ inside, or set `data` to digits."
     )
 
 
@@ -64,25 +62,23 @@ def _download(url: str, archive: Path) -> None:
     checker = FastDownload(fastai_cfg(), module=fastai.data)
     if archive.exists() and checker.check(url, archive):
         return
-    part = archive.with_name(f"{archive.name}.part")
     columns = (TextColumn(f"fetching {archive.name}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, **on_terminal()) as progress:
-        task = progress.add_task("")
-        for done, total in _transfer(url, part):
-            progress.update(task, completed=done, total=total)
-    if not checker.check(url, part):
-        part.unlink()
-        raise OSError("the file that came is not the one that fastai knows")
-    os.replace(part, archive)
+    with replacing(archive) as draft:
+        with Progress(*columns, **on_terminal()) as progress:
+            task = progress.add_task("")
+            for done, total in _transfer(url, draft):
+                progress.update(task, completed=done, total=total)
+        if not checker.check(url, draft):
+            raise OSError("the file that came is not the one that fastai knows")
 
 
-def _transfer(url: str, part: Path) -> Iterator[tuple[int, int]]:
+def _transfer(url: str, to: Path) -> Iterator[tuple[int, int]]:
     """Bytes so far and in all, from a thread: looking up a name and trying its addresses know no timeout."""
-    events = Queue()
+    events: Queue[tuple[int, int] | Exception | None] = Queue()
 
-    def work():
+    def work() -> None:
         try:
-            urlretrieve(url, part, lambda blocks, size, total: events.put((blocks * size, total)))
+            urlretrieve(url, to, lambda blocks, size, total: events.put((blocks * size, total)))
             events.put(None)
         except (OSError, HTTPException) as error:
             events.put(error)
@@ -98,14 +94,17 @@ def _transfer(url: str, part: Path) -> Iterator[tuple[int, int]]:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Into a scratch folder beside `folder`, then renamed; an archive that cannot be unpacked is removed."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+    """Into `folder`, without the one folder that holds all; an archive that cannot be unpacked is removed."""
+    with filling(folder) as draft:
         try:
             with tarfile.open(archive) as tar:
                 for member in track(tar, f"unpacking {archive.name}", **on_terminal()):
-                    tar.extract(member, scratch, filter="data")
+                    tar.extract(member, draft, filter="data")
         except (tarfile.TarError, EOFError, zlib.error):
             archive.unlink()
             raise
-        inside = [p for p in Path(scratch).iterdir() if p.is_dir()]
-        os.replace(inside[0] if len(inside) == 1 else scratch, folder)
+        inside = list(draft.iterdir())
+        if len(inside) == 1 and inside[0].is_dir():
+            only = inside[0].rename(draft.with_name("only"))
+            draft.rmdir()
+            only.rename(draft)

@@ -1,50 +1,52 @@
-"""Open an image and fit it into a square: how files, arrays and PIL images become the items of a `DataBlock`."""
+"""Any kind of image to the tensor that a `DataBlock` needs: open it, fit it into a square."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from fastai.data.transforms import ToTensor
-from fastai.torch_core import TensorCategory
-from fastai.vision.core import PILImage
+from fastai.torch_core import TensorImage
+from fastai.vision.core import PILImage, image2tensor
 from fasttransform import Transform
 from PIL import Image
 from torch import Tensor
 
 from data.decode import fitted, open_rgb
+from data.items import ImageItem
 
 
-def open_image(source: Path | str | np.ndarray | Tensor | bytes | Image.Image) -> PILImage:
+def open_image(source: ImageItem | Path | str | np.ndarray | Tensor | bytes | Image.Image) -> PILImage:
     """An RGB image, turned upright as its EXIF orientation says.
 
     Args:
-        source: a path, or whatever else fastai's `PILImage.create` takes.
+        source: an item of a source, a path, or whatever else fastai's `PILImage.create` takes.
 
     Raises:
         DataError: a file that is missing or no image, named.
     """
     if isinstance(source, Path | str):
         return PILImage.create(open_rgb(source))
-    image = source if isinstance(source, Image.Image) else PILImage.create(source)
-    return PILImage.create(image.convert("RGB"))
+    if isinstance(source, np.ndarray | Tensor | bytes):
+        return PILImage.create(PILImage.create(source).convert("RGB"))
+    return PILImage.create(source.convert("RGB") if isinstance(source, Image.Image) else source.open())
 
 
-class FitSquare(Transform):
-    """Resize the shorter side to `size` pixels and crop the centre."""
+class OpenImage(Transform):
+    """`open_image` for an item of a `DataBlock`, of whatever kind."""
 
-    order = 1  # before fastai's `ToTensor`
+    def encodes(self, item: Any) -> Any:
+        return open_image(item)
+
+
+class SquareTensor(Transform):
+    """An image to a uint8 tensor 3×size×size, its shorter side resized and its centre cropped; targets stay.
+
+    It stands in the place of fastai's `ToTensor`, whose dispatch finds nothing for a target and ends in an error that
+    is dropped in a cycle of references. That keeps the image beside the target alive until garbage is collected:
+    hundreds of megabytes of large photographs.
+    """
 
     def __init__(self, size: int):
         self.size = size
 
-    def encodes(self, item):
-        return PILImage.create(fitted(item, self.size)) if isinstance(item, PILImage) else item  # see `encodes` below
-
-
-@ToTensor
-def encodes(self, target: TensorCategory) -> TensorCategory:
-    """A target is a tensor already.
-
-    Left to fasttransform's dispatch, it ends in an error that is dropped in a cycle of references, which keeps the
-    image beside it alive until garbage is collected: hundreds of megabytes of large photographs.
-    """
-    return target
+    def encodes(self, item: Any) -> Any:
+        return TensorImage(image2tensor(fitted(item, self.size))) if isinstance(item, PILImage) else item

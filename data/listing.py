@@ -4,13 +4,16 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from data.common.files import replacing
-from data.folders import ImageFile, list_splits
+from data.items import ImageFile
 from data.kept import kept_folder, locked
+from data.sources.folder import list_splits
+from data.sources.registry import Splits
 
 
-def kept_splits(root: Path) -> tuple[list[ImageFile], list[ImageFile] | None]:
+def kept_splits(root: Path) -> Splits:
     """`list_splits` of a folder whose files are added or removed, and never edited in place: listed once.
 
     The list is made anew when a class folder or a split changes. A file that is edited in place changes no folder.
@@ -18,16 +21,16 @@ def kept_splits(root: Path) -> tuple[list[ImageFile], list[ImageFile] | None]:
     Raises:
         DataError: see `list_splits`.
     """
-    path = kept_folder() / f"{root.name}-{_stamp(root)}.files.json"
+    path = kept_folder() / f"{root.name}-{_stamp(root)}.images.json"
     with locked(path):
         if not path.exists():
             with replacing(path) as scratch:
-                scratch.write_text(json.dumps(list_splits(root)))
+                scratch.write_text(json.dumps(list_splits(root)[:2]))
     train, valid = json.loads(path.read_text())
-    return _files(train), valid and _files(valid)
+    return Splits(_files(train), valid and _files(valid))
 
 
-def _files(rows: list[list]) -> list[ImageFile]:
+def _files(rows: list[list[Any]]) -> list[ImageFile]:
     return [ImageFile(*row) for row in rows]
 
 

@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-import albumentations as A
 import numpy as np
 import torch
 from fastai.data.core import TfmdDL
-from fastai.data.load import _loaders  # torch's iterators with and without worker processes
 from fastai.torch_core import TensorCategory, TensorImage, to_device
 from torch import Tensor
 
-from data.batched import augment, augment_tensor, runs_on_device
 from data.common.errors import DataError
 from data.keys import Keys
 from data.malloc import return_large_blocks
+from data.pipelines import Pipeline, Step, augment, augment_tensor, runs_on_device, steps_of
 from data.store import Store
+from data.upstream import torch_batches
 
 HOSTS = ("cpu",)  # devices on which batches are made by this process, image by image or in numpy
 HOST_CHUNK, DEVICE_CHUNK = 2**20, 2**25  # bytes of pixels that are augmented together where batches are smaller
@@ -28,7 +27,7 @@ MOST_WORKERS = 8  # that are started for a GPU where the user names no number
 class Passes:
     """How often the data were gone through, shared by a loader and its copies: each pass draws afresh."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.epoch = 0
 
 
@@ -42,7 +41,7 @@ class BatchDL(TfmdDL):
 
     Args:
         store: the decoded images of `dataset`, in its order.
-        pipeline: the augmentation.
+        pipeline: the augmentation: see `steps_of`.
         seed: fixes order and augmentation, together with the epoch.
         passes: the count of epochs to share.
         num_workers: processes that make batches. None are used on a CPU where there is a store: to pass a batch between
@@ -59,7 +58,7 @@ class BatchDL(TfmdDL):
         bs: int = 64,
         *,
         store: Store | None = None,
-        pipeline: A.Compose | None = None,
+        pipeline: Pipeline = (),
         seed: int = 0,
         passes: Passes | None = None,
         num_workers: int = 0,
@@ -72,6 +71,15 @@ class BatchDL(TfmdDL):
         self.start = 0
         self._drawn, self._first = 0, 0  # epoch and first batch of the current iteration; workers read them too
         self._alone = False  # no worker is started for a single batch
+
+    @property
+    def pipeline(self) -> tuple[Step, ...]:
+        """The steps of the augmentation; whatever `steps_of` takes may be set."""
+        return self._steps
+
+    @pipeline.setter
+    def pipeline(self, pipeline: Pipeline) -> None:
+        self._steps = steps_of(pipeline)
 
     @property
     def epoch(self) -> int:
@@ -106,15 +114,16 @@ class BatchDL(TfmdDL):
         self.before_iter()
         self._idxs = self.get_idxs()  # here, once, and not in every worker
         try:
-            yield from self._from_store() if self._in_process() else self._from_loader()
+            store = self._store_here()
+            yield from self._from_loader() if store is None else self._from_store(store)
         finally:
             self._first = 0
 
     # How the batches of an iteration are made
 
-    def _in_process(self) -> bool:
-        """Whether this process makes the batches from the decoded images."""
-        return self.store is not None and (self._alone or self._on_host() or self._resident())
+    def _store_here(self) -> Store | None:
+        """The decoded images, if this process makes the batches from them."""
+        return self.store if self._alone or self._on_host() or self._resident() else None
 
     def _on_host(self) -> bool:
         return self.device is None or self.device.type in HOSTS
@@ -136,46 +145,44 @@ class BatchDL(TfmdDL):
 
     # From the decoded images
 
-    def _from_store(self) -> Iterator[tuple]:
+    def _from_store(self, store: Store) -> Iterator[tuple]:
         """Several small batches are made together, which takes no longer than to make one."""
-        bytes_of_batch = self.bs * self.store.pixels[0].size
+        bytes_of_batch = self.bs * store.pixels[0].size
         chunk = self.bs * max(1, (DEVICE_CHUNK if self._resident() else HOST_CHUNK) // bytes_of_batch)
         stop = min(len(self._idxs), (len(self) - self._first) * self.bs)  # the last batch may be dropped
         for start in range(0, stop, chunk):
-            yield from self._batches(self._idxs[start : min(start + chunk, stop)])
+            yield from self._batches(store, self._idxs[start : min(start + chunk, stop)])
 
-    def _batches(self, idxs: list[int]) -> Iterator[tuple]:
+    def _batches(self, store: Store, idxs: list[int]) -> Iterator[tuple]:
         together = all(getattr(f, "per_image", False) for f in self.after_batch.fs)
-        images, targets = self._made(idxs)
+        images, targets = self._made(store, idxs)
         if together:
             images = self.after_batch((TensorImage(images),))[0].as_subclass(Tensor)
         for parts in zip(images.split(self.bs), targets.split(self.bs), strict=True):
             batch = TensorImage(parts[0]), TensorCategory(parts[1])
             yield batch if together else self.after_batch(batch)
 
-    def _made(self, idxs: list[int]) -> tuple[Tensor, Tensor]:
+    def _made(self, store: Store, idxs: list[int]) -> tuple[Tensor, Tensor]:
         """Augmented images N×C×H×W, uint8, in the memory of N×H×W×C, and targets N, on the device."""
         if self._resident():
-            pixels, targets = self.store.on(self.device)
+            pixels, targets = store.on(self.device)
             chosen = torch.tensor(idxs, device=self.device)
             images, targets = pixels[chosen], targets[chosen]
             if self._augments():
                 images = augment_tensor(self.pipeline, images, self._keys(idxs))
         else:
-            images = self._augmented(self.store.pixels[idxs], idxs)
-            images, targets = self._move((torch.from_numpy(images), torch.from_numpy(self.store.targets[idxs])))
+            made = self._augmented(store.pixels[idxs], idxs)
+            images, targets = self._move((torch.from_numpy(made), torch.from_numpy(store.targets[idxs])))
         return images.permute(0, 3, 1, 2), targets
 
     # From the files, or where a worker process runs the pipeline
 
     def _from_loader(self) -> Iterator[tuple]:
         self.fake_l.num_workers = self._worker_count()
-        try:
-            for batch in _loaders[self.fake_l.num_workers == 0](self.fake_l):
-                yield self.after_batch(self._move(batch))
-        except DataError as error:  # a worker's comes with the worker's traceback before it
-            message = str(error).strip().splitlines()[-1]
-            raise DataError(message.removeprefix("data.common.errors.DataError: ")) from error
+        for batch in torch_batches(self.fake_l):
+            if isinstance(batch, DataError):
+                raise batch
+            yield self.after_batch(self._move(batch))
 
     def _move(self, batch: tuple) -> tuple:
         return tuple(batch) if self.device is None else to_device(tuple(batch), self.device)
@@ -189,16 +196,20 @@ class BatchDL(TfmdDL):
         """fastai's hook at the start of a worker process."""
         return_large_blocks()
 
-    def create_batches(self, samps: Iterator[int]) -> Iterator[tuple]:
-        yield from map(self._load, self.chunkify(samps))
+    def create_batches(self, samps: Iterator[int]) -> Iterator[tuple | DataError]:
+        """The batches of these samples, or the error: torch would put a worker's traceback into its message."""
+        try:
+            yield from map(self._load, self.chunkify(samps))
+        except DataError as error:
+            yield error
 
     def _load(self, idxs: list[int]) -> tuple:
-        images, *targets = self._read_items(idxs) if self.store is None else self._read_store(idxs)
+        images, *targets = self._read_items(idxs) if self.store is None else self._read_store(self.store, idxs)
         channels_last = torch.from_numpy(self._augmented(images, idxs)).permute(0, 3, 1, 2)
         return TensorImage(channels_last), *targets
 
-    def _read_store(self, idxs: list[int]) -> tuple:
-        return self.store.pixels[idxs], TensorCategory(torch.from_numpy(self.store.targets[idxs]))
+    def _read_store(self, store: Store, idxs: list[int]) -> tuple:
+        return store.pixels[idxs], TensorCategory(torch.from_numpy(store.targets[idxs]))
 
     def _read_items(self, idxs: list[int]) -> tuple:
         images, *targets = self.do_batch([self.do_item(i) for i in idxs])

@@ -1,10 +1,12 @@
 """The decoded images of one split, on the host and on a device."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from data.folders import ImageFile
+from data.items import ImageItem
 
 SHARE = 0.25  # of a GPU's free memory that the images may take
 
@@ -32,11 +34,12 @@ class Store:
         """Pixels and targets on that device; they are copied on the first call."""
         if device not in self._copies:
             arrays = np.array(self.pixels), self.targets  # the pixels may be a file that is mapped read-only
-            self._copies[device] = tuple(torch.from_numpy(array).to(device) for array in arrays)
+            pixels, targets = (torch.from_numpy(array).to(device) for array in arrays)
+            self._copies[device] = pixels, targets
         return self._copies[device]
 
 
-def targets_of(files: list[ImageFile], classes: list[str]) -> np.ndarray:
-    """The position of each file's label in `classes`: N, int64."""
+def targets_of(images: Sequence[ImageItem], classes: Sequence[str]) -> np.ndarray:
+    """The position of each image's label in `classes`: N, int64."""
     position = {name: i for i, name in enumerate(classes)}
-    return np.array([position[file.label] for file in files], np.int64)
+    return np.array([position[image.label] for image in images], np.int64)

@@ -1,53 +1,59 @@
-"""Albumentations transforms that treat a whole batch at once, with parameters for each of its images."""
+"""Transforms that treat a whole batch at once, with parameters for each of its images."""
 
-import zlib
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
-import albumentations as A
 import cv2
 import numpy as np
 import torch
-from albumentations.core.transforms_interface import BaseTransformInitSchema
 from numpy.lib.stride_tricks import sliding_window_view
-from pydantic import Field
 from torch import Tensor
 
+from data.common.errors import DataError
 from data.keys import Keys
 
 
-class BatchTransform(A.ImageOnlyTransform):
-    """A transform of N×H×W×C or N×H×W images that draws parameters for each of them, `p` included.
+@dataclass(eq=False)
+class BatchTransform:
+    """A transform of N×H×W×C or N×H×W images, uint8, that draws parameters for each of them.
 
-    The draws come from `keys` (see `data.keys`) where the call carries them, else from the transform's own
-    random generator. A subclass draws in `draw` and applies in `apply_to_images`. Where it also applies in
-    `apply_to_tensor`, the loader runs it on the device; both must give the same bytes.
+    A subclass draws in `draw` and applies in `apply_to_images`. Where it also applies in `apply_to_tensor`, the loader
+    runs it on the device; both must give the same bytes.
+
+    Args:
+        p: probability for each image.
+
+    Raises:
+        DataError: a value that no transform can have, named.
     """
 
-    apply_to_tensor = None
+    p: float = field(default=1.0, kw_only=True)
 
-    @property
-    def targets(self) -> dict[str, Any]:
-        return {"image": self.apply, "images": self.apply_to_images}
+    apply_to_images: ClassVar[Callable[..., np.ndarray]]  # (self, images, **parameters)
+    apply_to_tensor: ClassVar[Callable[..., Tensor] | None] = None  # (self, images N×H×W×C, **parameters)
 
-    def should_apply(self, force_apply: bool = False) -> bool:
-        self._rate = 1.0 if force_apply else self.p
-        return True
+    def __post_init__(self) -> None:
+        self._require(0 <= self.p <= 1, "p", "a probability from 0 to 1")
 
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        keys = data.get("keys") or self._own_keys(len(data["images"]) if "images" in data else 1)
-        return self.parameters(keys, self._rate, params["shape"])
+    def _require(self, holds: bool, name: str, rule: str) -> None:
+        if not holds:
+            raise DataError(f"{type(self).__name__}: {name} must be {rule}, not {getattr(self, name)!r}")
 
-    def parameters(self, keys: Keys, rate: float, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-        """Parameters by name, each of length N, for images of this shape; `rate` is the probability for each image."""
-        return self.draw(keys, keys.uniform(0) < rate, shape)
+    def __call__(self, images: np.ndarray, keys: Keys | int = 0) -> np.ndarray:
+        """The images, changed; the given ones stay as they are.
 
-    def _own_keys(self, count: int) -> Keys:
-        """Salted with the name: `A.Compose(seed=…)` gives all of its transforms the same generator."""
-        fresh = self.random_generator.integers(0, 2**64, count, dtype=np.uint64)
-        return Keys(fresh, epoch=0).salted(zlib.crc32(type(self).__name__.encode()))
+        Args:
+            images: N×H×W×C or N×H×W, uint8.
+            keys: what the draws are made from. A number is a seed: the same one gives the same result.
+        """
+        if isinstance(keys, int):
+            keys = Keys.of(keys, epoch=0, samples=np.arange(len(images)))
+        return self.apply_to_images(images, **self.parameters(keys, images.shape[1:]))
 
-    def apply(self, img: np.ndarray, **params: Any) -> np.ndarray:
-        return self.apply_to_images(img[None], **params)[0]
+    def parameters(self, keys: Keys, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Parameters by name, each of length N, for images of this shape."""
+        return self.draw(keys, keys.uniform(0) < self.p, shape)
 
     def draw(self, keys: Keys, hit: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Parameters by name, each of length N.
@@ -60,6 +66,7 @@ class BatchTransform(A.ImageOnlyTransform):
         raise NotImplementedError
 
 
+@dataclass(eq=False)
 class BatchCrop(BatchTransform):
     """Pad by `pad` pixels on every side and crop back to the old size, at an offset drawn for each image.
 
@@ -70,21 +77,22 @@ class BatchCrop(BatchTransform):
         p: probability of an offset; an image that is spared stays as it is.
     """
 
-    class InitSchema(BaseTransformInitSchema):
-        pad: int = Field(ge=0)
-        border: Literal["reflect", "constant"]
-        fill: int = Field(ge=0, le=255)
+    pad: int = 4
+    border: Literal["reflect", "constant"] = "reflect"
+    fill: int = 0
 
-    def __init__(self, pad: int = 4, border: str = "reflect", fill: int = 0, p: float = 1.0):
-        super().__init__(p=p)
-        self.pad, self.border, self.fill = pad, border, fill
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require(self.pad >= 0, "pad", "at least 0 pixels")
+        self._require(self.border in ("reflect", "constant"), "border", "reflect or constant")
+        self._require(0 <= self.fill <= 255, "fill", "from 0 to 255")
 
     def draw(self, keys: Keys, hit: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
         """The upper left corner of the crop in the padded image: `y` and `x` in [0, 2·pad]."""
         y, x = (np.where(hit, keys.integers(i, 2 * self.pad + 1), self.pad) for i in (1, 2))
         return {"y": y, "x": x}
 
-    def apply_to_images(self, images: np.ndarray, y: np.ndarray, x: np.ndarray, **params: Any) -> np.ndarray:
+    def apply_to_images(self, images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         n, height, width = images.shape[:3]
         return _windows(self._padded(images), height, width)[np.arange(n), y, x].reshape(images.shape)
 
@@ -113,20 +121,21 @@ class BatchCrop(BatchTransform):
         wide = cv2.copyMakeBorder(tall, 0, 0, self.pad, self.pad, mode, value=[self.fill] * 4)
         rows = wide.reshape(*images.shape[:2], wide.shape[1], *images.shape[3:])  # N×H×(W+2·pad)×C
         sides = [(0, 0), (self.pad, self.pad), (0, 0), (0, 0)][: images.ndim]
-        fill = {"constant_values": self.fill} if self.border == "constant" else {}
-        return np.pad(rows, sides, self.border, **fill)
+        if self.border == "constant":
+            return np.pad(rows, sides, constant_values=self.fill)
+        return np.pad(rows, sides, "reflect")
 
 
+@dataclass(eq=False)
 class BatchMirror(BatchTransform):
     """Mirror left and right, each image with probability `p`."""
 
-    def __init__(self, p: float = 0.5):
-        super().__init__(p=p)
+    p: float = 0.5
 
     def draw(self, keys: Keys, hit: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
         return {"mirrored": hit}
 
-    def apply_to_images(self, images: np.ndarray, mirrored: np.ndarray, **params: Any) -> np.ndarray:
+    def apply_to_images(self, images: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
         result = images.copy()
         if mirrored.any():
             chosen = images[mirrored]
@@ -138,19 +147,20 @@ class BatchMirror(BatchTransform):
         return torch.where(mirrored[:, None, None, None], images.flip(2), images)
 
 
+@dataclass(eq=False)
 class BatchAlternatingMirror(BatchMirror):
     """Mirror half of the images, and the other half in the next epoch: two epochs show both sides of each.
 
-    Source: Jordan 2024, https://arxiv.org/abs/2404.00498. Without keys it is a fair `BatchMirror`.
+    Source: Jordan 2024, https://arxiv.org/abs/2404.00498.
     """
 
-    def __init__(self, p: float = 1.0):
-        super().__init__(p=p)
+    p: float = 1.0
 
     def draw(self, keys: Keys, hit: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
         return {"mirrored": hit & (keys.coins() ^ bool(keys.epoch % 2))}
 
 
+@dataclass(eq=False)
 class BatchCutout(BatchTransform):
     """Blank a square that lies wholly inside the image.
 
@@ -162,22 +172,20 @@ class BatchCutout(BatchTransform):
     Source: DeVries and Taylor 2017, https://arxiv.org/abs/1708.04552.
     """
 
-    class InitSchema(BaseTransformInitSchema):
-        side: int = Field(ge=1)
-        fill: int | tuple[int, ...]
+    side: int = 8
+    fill: int | tuple[int, ...] = 0
 
-    def __init__(self, side: int = 8, fill: int | tuple[int, ...] = 0, p: float = 1.0):
-        super().__init__(p=p)
-        self.side, self.fill = side, fill
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require(self.side >= 1, "side", "at least 1 pixel")
+        self._require(all(0 <= f <= 255 for f in np.atleast_1d(self.fill)), "fill", "from 0 to 255")
 
     def draw(self, keys: Keys, hit: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
         """The upper left corner of the square, and which images have one."""
         y, x = (keys.integers(i, shape[i - 1] - self.side + 1) for i in (1, 2))
         return {"hit": hit, "y": y, "x": x}
 
-    def apply_to_images(
-        self, images: np.ndarray, hit: np.ndarray, y: np.ndarray, x: np.ndarray, **params: Any
-    ) -> np.ndarray:
+    def apply_to_images(self, images: np.ndarray, hit: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         result = images.copy()
         which = np.flatnonzero(hit)
         windows = _windows(result, self.side, self.side, writeable=True)

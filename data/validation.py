@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.cache import Cache, Stats, load_pixels
-from data.decode import read_pixels
+from data.cache import Stats, load_pixels
 from data.floats import normalised
-from data.sources import Source
+from data.opening import Source
+from data.settings import Cache
 from data.store import targets_of
 
 
@@ -21,13 +21,13 @@ def validation_batches(
     Raises:
         DataError: an image that cannot be read, named.
     """
-    files, n_train = source.valid_files, len(source.train_files)
-    kept, targets = load_pixels(source, size, cache), torch.from_numpy(targets_of(files, source.classes))
+    images, n_train = source.valid, len(source.train)
+    kept, targets = load_pixels(source, size, cache), torch.from_numpy(targets_of(images, source.classes))
     mean, std = (torch.tensor(values, device=device) for values in stats)
-    for start in range(0, len(files), bs):
+    for start in range(0, len(images), bs):
         some = slice(start, start + bs)
         if kept is None:
-            pixels = np.stack([read_pixels(file.path, size) for file in files[some]])
+            pixels = np.stack([image.read(size) for image in images[some]])
         else:
             pixels = np.array(kept[n_train:][some])
         yield normalised(torch.from_numpy(pixels).to(device), mean, std), targets[some].to(device)

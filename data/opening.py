@@ -1,0 +1,156 @@
+"""Open a source: find its images, split them, and say what they are."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from data import sampling
+from data.common.errors import DataError
+from data.items import ImageItem
+from data.settings import Mirror
+from data.sources.dataset import ImageDataset, dataset_splits
+from data.sources.registry import USUAL, Splits, Suits, find
+
+LARGEST_OWN_SIDE = 64  # pixels; photographs are shrunk to it where no size is asked for
+SMALLEST_SIDE = 8  # pixels; the net halves its input three times
+
+
+@dataclass(frozen=True)
+class Source:
+    """Images with their labels and their split.
+
+    Attributes:
+        name: what was opened: a name, a path, or the type of a dataset.
+        train, valid: the images in a fixed order.
+        classes: names; the position is the target.
+        size: the images' own side in pixels, at most 64.
+        mirror: the mirroring that suits them; see `DataSettings`.
+        crop: the border to crop from that suits them, as a fraction of the side.
+        fingerprint: of the labels and identities of the images, the same on every machine.
+        stamp: of where the images are and when they were changed; None where nobody can tell, and their pixels are
+            not kept on disk.
+    """
+
+    name: str
+    train: list[ImageItem] = field(repr=False)
+    valid: list[ImageItem] = field(repr=False)
+    classes: list[str]
+    size: int
+    mirror: Mirror
+    crop: float
+    fingerprint: str
+    stamp: str | None
+
+    def without_images(self) -> "Source":
+        """What is exported with a model."""
+        return replace(self, train=[], valid=[])
+
+
+Data = str | Path | Source | ImageDataset | tuple[ImageDataset, ImageDataset]
+
+
+def open_source(data: Data, seed: int = 0, limit: int | None = None, holdout: int | None = None) -> Source:
+    """Find the images of a data set, fetching it where it has a name and is not there yet.
+
+    Args:
+        data: the name of a source (see `source_names`), a folder, a table of labels, a dataset or a pair of them; an
+            opened source is returned as it is.
+        seed: decides what is held out and what is left out.
+        limit: at most this many training and this many validation images, class-balanced.
+        holdout: validate on this many class-balanced training images; the test images are not touched.
+
+    Raises:
+        DataError: data that cannot be found, fetched or used.
+    """
+    if isinstance(data, Source):
+        return data
+    name, splits, suits = _find(data)
+    classes = _classes(name, splits)
+    train, valid = list(splits.train), splits.valid
+    if holdout:
+        train, valid = sampling.hold_out(train, holdout, seed)
+    elif valid is None:
+        train, valid = sampling.split_fifth(train, seed)
+    train, valid = sampling.at_most(train, limit, seed), sampling.at_most(list(valid), limit, seed)
+    return _described(name, train, valid, classes, suits)
+
+
+def validation_source(data: Data, classes: Sequence[str]) -> Source:
+    """The images to validate a trained model on: the validation split of `data`, or all of it where it has none.
+
+    Args:
+        data: see `open_source`.
+        classes: the model's.
+
+    Returns:
+        A source without training images.
+
+    Raises:
+        DataError: data that cannot be found, fetched or used; a class that the model does not know.
+    """
+    if isinstance(data, Source):
+        name, images, suits = data.name, data.valid, Suits(data.mirror, data.crop)
+    else:
+        name, splits, suits = _find(data)
+        images = list(splits.valid or splits.train)
+    if not images:
+        raise DataError(f"{name}: no images to validate on; give images of the model's classes")
+    unknown = sorted({image.label for image in images} - set(classes))
+    if unknown:
+        raise DataError(f"{name}: the model has no class {', '.join(unknown)}; it knows {', '.join(classes)}")
+    return _described(name, [], images, list(classes), suits)
+
+
+def _find(data: str | Path | ImageDataset | tuple[ImageDataset, ImageDataset]) -> tuple[str, Splits, Suits]:
+    """The name of a source, its images, and what suits them."""
+    if isinstance(data, str | Path):
+        kind = find(str(data))
+        return str(data), kind.splits(str(data)), kind.suits
+    first = data[0] if isinstance(data, tuple) else data
+    return type(first).__name__, dataset_splits(data), USUAL
+
+
+def _classes(name: str, splits: Splits) -> list[str]:
+    """The names of the classes, checked.
+
+    Raises:
+        DataError: no training images, one class only, or a validation class that training lacks.
+    """
+    trained = {image.label for image in splits.train}
+    unknown = sorted({image.label for image in splits.valid or ()} - trained)
+    if not trained:
+        raise DataError(f"{name}: no images to train on; give images of each class, at least two")
+    if len(trained) == 1:
+        raise DataError(f"{name}: one class only ({trained.pop()}); give training images of at least two")
+    if unknown:
+        raise DataError(
+            f"{name}: validation images have the class {', '.join(unknown)}, which no training image has; "
+            "classes are matched by name, so rename or remove what does not match"
+        )
+    return list(splits.classes) or sorted(trained)
+
+
+def _described(name: str, train: list[ImageItem], valid: list[ImageItem], classes: list[str], suits: Suits) -> Source:
+    versions = [image.version for image in (*train, *valid)]
+    return Source(
+        name=name,
+        train=train,
+        valid=valid,
+        classes=classes,
+        size=_own_side((train or valid)[0]),
+        mirror=suits.mirror,
+        crop=suits.crop,
+        fingerprint=_digest([*(image.identity for image in train), (), *(image.identity for image in valid)]),
+        stamp=None if None in versions else _digest([len(train), *versions]),
+    )
+
+
+def _own_side(image: ImageItem) -> int:
+    return min(max(min(image.open().size), SMALLEST_SIDE), LARGEST_OWN_SIDE)
+
+
+def _digest(facts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -1,0 +1,85 @@
+"""A table of labels, `.csv` or `.parquet`: columns `file`, `label` and, where it has one, `split`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.common.errors import DataError
+from data.items import ImageFile
+from data.sources.registry import Splits, source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+
+
+@source(".csv", ".parquet")
+def labels(data: str) -> Splits:
+    """The files that a table lists, in its order; their paths are relative to the table.
+
+    The column `split` says train, valid (or val, validation) or test; the test images are validated on where there
+    are no valid ones. Without the column all images are training images.
+
+    Raises:
+        DataError: a table that cannot be read, a missing column; an empty label, an unknown split or a missing file,
+            with its row.
+    """
+    path = Path(data).expanduser().absolute()
+    table = _read(path)
+    for column in ("file", "label"):
+        if column not in table:
+            raise DataError(f"{path}: no column {column}; its columns must be file, label and, if wanted, split")
+    splits = table["split"] if "split" in table else ["train"] * len(table)
+    images: dict[str, list[ImageFile]] = {"train": [], "valid": [], "test": []}
+    for row, name, label, split in zip(table.index, table["file"], table["label"], splits, strict=True):
+        where = f"{path}, {_place(path, row)}"
+        images[_split(split, where)].append(_image(path.parent, name, label, where))
+    return Splits(images["train"], images["valid"] or images["test"] or None)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """The table with all values as text, without its empty rows; the index counts rows from 0."""
+    import pandas as pd
+
+    try:
+        if path.suffix.lower() == ".csv":
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
+        else:
+            table = pd.read_parquet(path).reset_index(drop=True)
+    except ImportError:
+        raise DataError(f"{path}: reading parquet needs pyarrow; install it with `pip install pyarrow`") from None
+    except (OSError, ValueError) as error:  # what pandas and pyarrow raise for damaged tables
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{path}: not a readable table ({reason}); save it again") from error
+    table = table.astype(object).where(table.notna(), "").astype(str)
+    return table[(table != "").any(axis=1)]
+
+
+def _place(path: Path, row: int) -> str:
+    """Where a user finds the row: in a CSV file the header is line 1."""
+    return f"line {row + 2}" if path.suffix.lower() == ".csv" else f"row {row + 1}"
+
+
+def _split(value: str, where: str) -> str:
+    if value not in SPLITS:
+        raise DataError(f"{where}: unknown split {value!r}; choose from {', '.join(SPLITS)}")
+    return SPLITS[value]
+
+
+def _image(folder: Path, name: str, label: str, where: str) -> ImageFile:
+    if not label:
+        raise DataError(f"{where}: the label is empty; name the class of {name}, or remove the row")
+    try:
+        found = os.stat(folder / name)
+    except OSError as error:
+        raise DataError(f"{where}: {folder / name} cannot be found ({error.strerror}); {RELATIVE}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise DataError(f"{where}: {folder / name} is no file; {RELATIVE}")
+    return ImageFile(str(folder), label, name, found.st_size, found.st_mtime_ns)
+
+
+RELATIVE = "paths in the column file are relative to the table"

@@ -1,0 +1,112 @@
+"""The sources that `data` may name, and how each is registered.
+
+A source is a function from the value of `data` to `Splits`, in a module of this package:
+
+    @source("fashion", suits=Suits(mirror="alternate", crop=1 / 8))
+    def fashion(data: str) -> Splits: ...
+
+The modules are found by walking the package. Imports of torch, fastai and other large packages belong inside the
+function: `app.py --help` asks for the names alone.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+from data import sources as package
+from data.items import ImageItem
+from data.settings import Mirror
+
+
+class Suits(NamedTuple):
+    """The augmentation that suits the images of a source, used where the recipe leaves it open.
+
+    Attributes:
+        mirror: see `DataSettings`.
+        crop: border to crop from, as a fraction of the side.
+    """
+
+    mirror: Mirror = "alternate"
+    crop: float = 1 / 8
+
+
+class Splits(NamedTuple):
+    """The images of a source, in a fixed order.
+
+    Attributes:
+        train: training images.
+        valid: validation images; None holds out a fifth of each class.
+        classes: names, whose positions are the targets; none stands for the sorted labels of `train`.
+    """
+
+    train: Sequence[ImageItem]
+    valid: Sequence[ImageItem] | None
+    classes: Sequence[str] = ()
+
+
+class Kind(NamedTuple):
+    """A registered source."""
+
+    splits: Callable[[str], Splits]
+    suits: Suits
+
+
+USUAL = Suits()
+SOURCES: dict[str, Kind] = {}  # by name, or by the suffix of a file: ".csv"
+
+
+def source(*names: str, suits: Suits = USUAL) -> Callable[[Callable[[str], Splits]], Callable[[str], Splits]]:
+    """Register the decorated function as the source of these names.
+
+    Args:
+        names: values of `data`, or suffixes of files with their dot.
+        suits: the augmentation that suits the images.
+
+    Raises:
+        ValueError: a name that another source has.
+    """
+
+    def register(splits: Callable[[str], Splits]) -> Callable[[str], Splits]:
+        for name in names:
+            if name in SOURCES:
+                raise ValueError(f"two sources are named {name}")
+            SOURCES[name] = Kind(splits, suits)
+        return splits
+
+    return register
+
+
+def find(data: str) -> Kind:
+    """The source of that name, or of files with that suffix, or else of folders."""
+    from data.sources.folder import folder
+
+    known, path = _registered(), Path(data).expanduser()
+    by_suffix = known.get(path.suffix.lower()) if path.is_file() else None
+    return known.get(data) or by_suffix or Kind(folder, USUAL)
+
+
+def source_names() -> list[str]:
+    """The names that `data` may have: cifar10, cifar100, digits."""
+    return [name for name in _registered() if not name.startswith(".")]
+
+
+def data_help() -> str:
+    """What `data` may be, for help texts and messages."""
+    suffixes = ", ".join(name for name in _registered() if name.startswith("."))
+    return f"{', '.join(source_names())}, a folder of images, or a table of labels ({suffixes})"
+
+
+@cache
+def _import_all(folders: tuple[str, ...]) -> None:
+    for module in pkgutil.iter_modules(folders):
+        import_module(f"{package.__name__}.{module.name}")
+
+
+def _registered() -> dict[str, Kind]:
+    _import_all(tuple(package.__path__))
+    return SOURCES
