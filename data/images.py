@@ -31,7 +31,9 @@ def open_image(source: ImageItem | Path | str | np.ndarray | Tensor | bytes | Im
 
 
 class OpenImage(Transform):
-    """`open_image` for an item of a `DataBlock`, of whatever kind."""
+    """`open_image` for an item of a `DataBlock`."""
+
+    input_types = (object,)  # fastai's `test_dl` takes items of these types
 
     def encodes(self, item: Any) -> Any:
         return open_image(item)

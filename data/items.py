@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # whoever lists files need not wait for OpenCV
     import numpy as np
@@ -89,6 +89,6 @@ class ImageFile(NamedTuple):
         return open_rgb(self.path)
 
 
-def label_of(item: Any) -> str:
+def label_of(item: object) -> str:
     """The label of an item of a source; of a plain path, the name of the folder that it lies in."""
-    return item.label if hasattr(item, "label") else Path(item).parent.name
+    return str(item.label if hasattr(item, "label") else Path(str(item)).parent.name)
