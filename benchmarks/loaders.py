@@ -150,8 +150,8 @@ def bare_numpy(folder: str):
 
 def _pixels(folder: str):
     """The training images in memory, N×32×32×3."""
+    from data import open_source
     from data.cache import load_pixels
-    from data.sources import open_source
 
     source = open_source(folder)
     return load_pixels(source, 32, "memory")[: len(source.train)].copy()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from data.sources import open_source
+from data import open_source
 
 SIDE, PER_CLASS = 128, 80  # pixels; pictures of training and validation together
 

@@ -1,5 +1,7 @@
 """The `DataBlock` of the project, and the `DataLoaders` built from it."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import torch
 from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
-from fastai.data.transforms import IndexSplitter, ToTensor
+from fastai.data.transforms import ToTensor
 from fastai.torch_core import default_device
 
 from data.cache import Stats, load_pixels, load_stats
@@ -70,11 +72,10 @@ def image_block(source: Source, settings: DataSettings, stats: Stats) -> DataBlo
         dl_type=BatchDL,
         dls_kwargs={"pipeline": train_pipeline(settings, fill), "seed": settings.seed},
     )
-    held_out = range(len(source.train), len(source.train) + len(source.valid))
     block = DataBlock(
         blocks=(images, CategoryBlock(vocab=source.classes, sort=False)),
         get_items=_items,
-        splitter=IndexSplitter(list(held_out)),
+        splitter=partial(_split, len(source.train)),
         get_y=label_of,
     )
     # fastai gives every block its `ToTensor`; `SquareTensor` says why it is left out
@@ -102,7 +103,7 @@ def image_dls(
 def image_loaders(
     source: Source, settings: DataSettings, stats: Stats | None = None, device: torch.device | None = None
 ) -> ImageLoaders:
-    """Loaders of an opened source.
+    """Loaders of an opened source. One without training images shows its validation images in both loaders.
 
     Args:
         source: an opened source.
@@ -130,8 +131,15 @@ def _items(source: Source) -> list[ImageItem]:
     return [*source.train, *source.valid]
 
 
+def _split(n_train: int, items: Sequence[Any]) -> tuple[list[int], list[int]]:
+    """Positions of the training and the validation items. fastai needs training items: without any, all are."""
+    everything = list(range(len(items)))
+    return everything[: n_train or None], everything[n_train:]
+
+
 def _stores(source: Source, pixels: np.ndarray | None) -> list[Store | None]:
     if pixels is None:
         return [None, None]
-    targets, n = targets_of(_items(source), source.classes), len(source.train)
-    return [Store(pixels[:n], targets[:n]), Store(pixels[n:], targets[n:])]
+    targets = targets_of(_items(source), source.classes)
+    n = len(source.train)
+    return [Store(pixels[: n or None], targets[: n or None]), Store(pixels[n:], targets[n:])]

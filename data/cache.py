@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.common.errors import DataError
 from data.common.files import replacing, write_json
 from data.decode import decode
 from data.items import ImageItem
@@ -53,8 +54,13 @@ def load_stats(source: Source, size: int, pixels: np.ndarray | None) -> Stats:
     """Mean and deviation of the training images, computed once.
 
     Args:
-        pixels: what `load_pixels` gave; without them a sample of them is decoded.
+        pixels: what `load_pixels` gave; without them a sample of the images is decoded.
+
+    Raises:
+        DataError: no training images, or one that cannot be read.
     """
+    if not source.train:
+        raise DataError(f"{source.name}: no training images to take mean and deviation from; give `stats`")
     if source.stamp is None:
         return _stats(source, size, pixels)
     path = _place(source.name, size, source.stamp, ".json")

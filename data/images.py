@@ -31,9 +31,11 @@ def open_image(source: ImageItem | Path | str | np.ndarray | Tensor | bytes | Im
 
 
 class OpenImage(Transform):
-    """`open_image` for an item of a `DataBlock`, of whatever kind."""
+    """`open_image` for an item of a `DataBlock`."""
 
-    def encodes(self, item: object) -> Any:
+    input_types = (object,)  # fastai's `test_dl` takes items of these types
+
+    def encodes(self, item: Any) -> Any:
         return open_image(item)
 
 
@@ -48,5 +50,5 @@ class SquareTensor(Transform):
     def __init__(self, size: int):
         self.size = size
 
-    def encodes(self, item: object) -> Any:
+    def encodes(self, item: Any) -> Any:
         return TensorImage(image2tensor(fitted(item, self.size))) if isinstance(item, PILImage) else item

@@ -89,6 +89,6 @@ class ImageFile(NamedTuple):
         return open_rgb(self.path)
 
 
-def label_of(item: object) -> str:  # fastai asks for the type of an argument with `isinstance`
+def label_of(item: object) -> str:
     """The label of an item of a source; of a plain path, the name of the folder that it lies in."""
-    return item.label if hasattr(item, "label") else Path(str(item)).parent.name
+    return str(item.label if hasattr(item, "label") else Path(str(item)).parent.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,12 +48,13 @@ def _read(path: Path) -> pd.DataFrame:
 
     try:
         if path.suffix.lower() == ".csv":
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
+            with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # a value without a column
+                table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
         else:
             table = pd.read_parquet(path).reset_index(drop=True)
     except ImportError:
         raise DataError(f"{path}: reading parquet needs pyarrow; install it with `pip install pyarrow`") from None
-    except (OSError, ValueError) as error:  # what pandas and pyarrow raise for damaged tables
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:  # what pandas and pyarrow raise for damaged tables
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path}: not a readable table ({reason}); save it again") from error
     table = table.astype(object).where(table.notna(), "").astype(str)

@@ -10,7 +10,7 @@ from data import cache
 from data.cache import load_pixels, load_stats
 from data.common.errors import DataError
 from data.decode import read_pixels
-from data.sources import open_source
+from data.opening import open_source
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -27,7 +27,7 @@ def kept(home):
 def test_pixels_are_those_of_the_files_in_their_order(root, home):
     source = open_source(root)
     pixels = load_pixels(source, 12)
-    files = [np.asarray(Image.open(p)) for p in [*source.train, *source.valid]]
+    files = [np.asarray(Image.open(item)) for item in [*source.train, *source.valid]]
     np.testing.assert_array_equal(pixels, np.stack(files))
     assert kept(home) == {".npy"}
     assert {p.name for p in root.iterdir()} == {"train", "valid"}
@@ -45,7 +45,8 @@ def test_a_changed_file_is_decoded_again(root, touch):
     Image.new("RGB", (12, 12), "red").save(changed)
     touch(changed)
     source = open_source(root)
-    assert (load_pixels(source, 12)[source.train.index(changed)] == [255, 0, 0]).all()
+    position = [item.path for item in source.train].index(changed)
+    assert (load_pixels(source, 12)[position] == [255, 0, 0]).all()
 
 
 def test_a_newer_file_of_the_same_name_and_size_is_decoded_again(root, home, touch):
@@ -87,7 +88,7 @@ def test_auto_keeps_half_a_gibibyte():
 def test_stats_are_those_of_the_training_images_in_float64(root):
     source = open_source(root)
     stats = load_stats(source, 12, load_pixels(source, 12))
-    train = np.stack([read_pixels(p, 12) for p in source.train]).astype(np.float64) / 255
+    train = np.stack([item.read(12) for item in source.train]).astype(np.float64) / 255
     np.testing.assert_allclose(stats.mean, train.mean((0, 1, 2)), rtol=1e-12)
     np.testing.assert_allclose(stats.std, train.std((0, 1, 2)), rtol=1e-12)
     assert load_stats(source, 12, None) == stats  # kept beside the pixels

@@ -9,6 +9,7 @@ from PIL.PngImagePlugin import PngInfo
 from data import decode as module
 from data.common.errors import DataError
 from data.decode import _plain_png, decode, read_pixels
+from data.sources.folder import list_splits
 
 
 def random_image(mode, size=(12, 12)):
@@ -85,6 +86,10 @@ def test_no_damage_goes_unseen(tmp_path):
             assert _plain_png(path) is None, i
 
 
+def listed(root):
+    return list_splits(root).train
+
+
 @pytest.fixture
 def mapped(tmp_path):
     return lambda n: np.lib.format.open_memmap(tmp_path / "out.npy", "w+", np.uint8, (n, 12, 12, 3))
@@ -93,7 +98,7 @@ def mapped(tmp_path):
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_any_number_of_processes_decodes_the_same(make_folder, mapped, monkeypatch, processes):
     monkeypatch.setattr(module, "cores", lambda: processes)
-    files = sorted(make_folder({"a": 150, "b": 100}).rglob("*.png"))
+    files = listed(make_folder({"a": 150, "b": 100}))
     out = mapped(250)
     decode(files, out)
     np.testing.assert_array_equal(out, np.stack([np.asarray(Image.open(path)) for path in files]))
@@ -101,8 +106,8 @@ def test_any_number_of_processes_decodes_the_same(make_folder, mapped, monkeypat
 
 def test_a_bad_file_is_named_from_a_process_too(make_folder, mapped, monkeypatch):
     monkeypatch.setattr(module, "cores", lambda: 2)
-    files = sorted(make_folder({"a": 200}).rglob("*.png"))
-    files[130].write_bytes(b"no image")
+    files = listed(make_folder({"a": 200}))
+    files[130].path.write_bytes(b"no image")
     with pytest.raises(DataError, match=r"a/130\.png: not a readable image") as caught:
         decode(files, mapped(200))
     assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from data.common.files import replacing, write_csv, write_json
+from data.common.files import filling, replacing, write_csv, write_json
 
 
 def write_half(path):
@@ -42,3 +42,29 @@ def test_no_json_holds_a_value_that_json_has_no_word_for(tmp_path, value):
 def test_csv_keeps_every_digit_and_only_the_named_columns(tmp_path):
     write_csv(tmp_path / "x.csv", ["a", "b"], [{"a": 0.1 + 0.2, "b": 1, "c": 9}])
     assert (tmp_path / "x.csv").read_text() == "a,b\n0.30000000000000004,1\n"
+
+
+def fill_half(folder):
+    with filling(folder) as draft:
+        (draft / "one").touch()
+        1 / 0  # noqa: B018
+
+
+def test_a_folder_is_whole_or_absent(tmp_path):
+    folder = tmp_path / "deep" / "set"
+    with pytest.raises(ZeroDivisionError):
+        fill_half(folder)
+    assert not list(folder.parent.iterdir())
+    with filling(folder) as draft:
+        (draft / "one").touch()
+        assert not folder.exists()
+    assert [p.name for p in folder.parent.rglob("*")] == ["set", "one"]
+
+
+def test_the_folder_of_the_process_that_was_first_stays(tmp_path):
+    folder = tmp_path / "set"
+    with filling(folder) as draft:
+        (draft / "late").touch()
+        folder.mkdir()
+        (folder / "first").touch()
+    assert [p.name for p in tmp_path.rglob("*")] == ["set", "first"]

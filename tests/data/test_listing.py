@@ -1,12 +1,12 @@
 """The list of a folder's files is made once, and again when a folder changes."""
 
 import pytest
-from data.folders import list_splits
 from PIL import Image
 
 from data import listing
 from data.listing import kept_splits
-from data.sources import open_source
+from data.opening import open_source
+from data.sources.folder import list_splits
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -50,4 +50,4 @@ def test_named_sets_are_looked_up_and_own_folders_are_not(root, deaf):
     deaf()
     again = open_source("digits")
     assert (again.stamp, again.train) == (first.stamp, first.train)
-    assert open_source(root).train  # by `data.sources`' own `list_splits`
+    assert open_source(root).train  # by the `list_splits` of data/sources/folder.py

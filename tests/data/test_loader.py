@@ -10,12 +10,12 @@ from fastai.learner import Learner, load_learner
 from fastai.vision.core import PILImage
 from PIL import Image
 from scipy.stats import chi2_contingency
+from small_loaders import dls_of
 from torch import nn
 
-from data import image_block, image_dls
+from data import image_block
 from data.common.errors import DataError
 from data.decode import read_pixels
-from learners import Recipe
 
 pytestmark = pytest.mark.usefixtures("home")
 COUNTS = {"train/a": 70, "train/b": 63, "valid/a": 20, "valid/b": 9}
@@ -35,10 +35,6 @@ class TinyNet(nn.Module):
 @pytest.fixture
 def root(make_folder):
     return make_folder(COUNTS)
-
-
-def dls_of(root, **settings):
-    return image_dls(root, Recipe(**{"batch_size": 32, "device": "cpu", **settings}))
 
 
 def learner_of(dls):
@@ -134,10 +130,10 @@ def test_resuming_works_with_workers(root):
 def test_validation_shows_the_files_as_they_are(root):
     dls = dls_of(root, cache="memory")
     x, y = (torch.cat(parts) for parts in zip(*dls.valid, strict=True))
-    files = np.stack([read_pixels(p, 12) for p in dls.source.valid]).astype(np.float64) / 255
+    files = np.stack([read_pixels(item.path, 12) for item in dls.source.valid]).astype(np.float64) / 255
     expected = ((files - dls.stats.mean) / dls.stats.std).transpose(0, 3, 1, 2)
     np.testing.assert_allclose(x.numpy(), expected, atol=2e-6)
-    assert [dls.vocab[i] for i in y] == [p.parent.name for p in dls.source.valid]
+    assert [dls.vocab[i] for i in y] == [item.label for item in dls.source.valid]
 
 
 def test_bytes_cross_to_the_device_and_are_channels_last(root):
@@ -206,21 +202,24 @@ def test_a_copy_carries_its_arguments_and_leaves_pixels_behind(root):
 
 def test_items_of_every_kind_give_the_same_batch(root):
     dls = dls_of(root, cache="memory")
-    paths = dls.source.valid[:3]
+    paths = [item.path for item in dls.source.valid[:3]]
     expected = dls.valid.one_batch()[0][:3]
     kinds = {
+        "items": dls.source.valid[:3],
         "paths": paths,
         "strings": [str(p) for p in paths],
         "fastai images": [PILImage.create(p) for p in paths],
         "images": [Image.open(p) for p in paths],
+        "bytes": [p.read_bytes() for p in paths],
         "arrays": [np.asarray(Image.open(p)) for p in paths],
     }
     for kind, items in kinds.items():
         (x,) = dls.test_dl(items).one_batch()
         assert torch.equal(x, expected), kind
-    x, y = dls.test_dl(paths, with_labels=True).one_batch()
-    assert torch.equal(x, expected)
-    assert [dls.vocab[i] for i in y] == [p.parent.name for p in paths]
+    for items in (paths, dls.source.valid[:3]):
+        x, y = dls.test_dl(items, with_labels=True).one_batch()
+        assert torch.equal(x, expected)
+        assert [dls.vocab[i] for i in y] == [p.parent.name for p in paths]
 
 
 def test_a_bad_file_is_named_from_a_worker_too(root):
@@ -238,7 +237,7 @@ def test_predict_agrees_with_get_preds(root):
     learn.fit(1, 1e-3)
     preds, targets = learn.get_preds()
     assert preds.shape == (29, 2)
-    name, index, probabilities = learn.predict(dls.source.valid[4])
+    name, index, probabilities = learn.predict(dls.source.valid[4].path)
     torch.testing.assert_close(probabilities, preds[4])
     assert name == dls.vocab[int(index)]
     assert len(learn.get_preds(ds_idx=0)[0]) == 133
@@ -248,7 +247,7 @@ def test_predict_agrees_with_get_preds(root):
 def test_predictions_on_training_images_come_in_their_order(root):
     dls = dls_of(root, cache="memory")
     targets = learner_of(dls).get_preds(dl=dls.train)[1]
-    assert [dls.vocab[i] for i in targets] == [p.parent.name for p in dls.source.train]
+    assert [dls.vocab[i] for i in targets] == [item.label for item in dls.source.train]
 
 
 def test_every_pass_of_tta_draws_afresh(root):
@@ -271,13 +270,13 @@ def test_an_export_carries_no_pixels(make_folder, tmp_path):
     assert (sizes[1] - sizes[0]) / 360 < 20  # bytes an image: fastai's splits; the pixels would be 432
     again = load_learner(tmp_path / "200.pkl")
     again.remove_cb(ProgressCallback)
-    path = dls.source.valid[0]
+    path = dls.source.valid[0].path
     torch.testing.assert_close(again.predict(path)[2], learn.predict(path)[2])
 
 
 def test_the_block_alone_gives_the_same_loaders(root):
     dls = dls_of(root)
-    block = image_block(dls.source, dls.recipe, dls.stats)
+    block = image_block(dls.source, dls.settings, dls.stats)
     plain = block.dataloaders(dls.source, bs=32, num_workers=0, device="cpu")
     for (x, y), (x2, y2) in zip(dls.train, plain.train, strict=True):
         assert torch.equal(x, x2)
@@ -291,6 +290,7 @@ def test_a_pipeline_edited_by_hand_is_used(root):
     order = dls.train.get_idxs()[:32]
     plain = dls.test_dl([dls.source.train[i] for i in order], bs=32).one_batch()[0]
     assert torch.equal(x, plain.flip(2))
+    assert len(dls.train.pipeline) == 1
 
 
 # A common fault of loaders, planted to show that the tests of chance catch it.

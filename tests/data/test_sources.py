@@ -6,13 +6,13 @@ from collections import Counter
 import pytest
 
 from data.common.errors import DataError
-from data.sources import open_source
+from data.opening import open_source
 
 pytestmark = pytest.mark.usefixtures("home")
 
 
-def labels(paths):
-    return Counter(p.parent.name for p in paths)
+def labels(items):
+    return Counter(item.label for item in items)
 
 
 def test_train_and_valid_are_matched_by_name(make_folder):
@@ -26,7 +26,7 @@ def test_train_and_valid_are_matched_by_name(make_folder):
 @pytest.mark.parametrize("name", ["valid", "val", "test"])
 def test_the_validation_folder_has_three_names(make_folder, name):
     source = open_source(make_folder({"train/a": 2, "train/b": 2, f"{name}/b": 2}))
-    assert {p.parent.parent.name for p in source.valid} == {name}
+    assert {item.path.parent.parent.name for item in source.valid} == {name}
 
 
 @pytest.mark.parametrize("prefix", ["", "train/"])
@@ -49,7 +49,7 @@ def test_only_images_are_listed(make_folder):
     (root / "train" / "empty").mkdir()
     source = open_source(root)
     assert source.classes == ["a", "b"]
-    assert [p.name for p in source.train if p.parent.name == "a"] == ["000.png", "001.png", "UPPER.PNG"]
+    assert [item.name for item in source.train if item.label == "a"] == ["000.png", "001.png", "UPPER.PNG"]
 
 
 def test_limit_is_balanced_and_seeded(make_folder):
@@ -73,7 +73,7 @@ def test_holdout_leaves_the_test_images_alone(make_folder):
     assert labels(source.valid) == {"a": 5, "b": 5}
     assert sorted(source.train + source.valid) == whole.train
     assert not set(source.valid) & set(whole.valid)
-    with pytest.raises(DataError, match="holdout 40: there are 40 training images"):
+    with pytest.raises(DataError, match="`holdout` 40: there are 40 training images"):
         open_source(root, holdout=40)
 
 
@@ -101,9 +101,12 @@ def test_the_fingerprint_tells_training_from_validation(make_folder):
     ("counts", "words"),
     [
         ({}, ["pictures", "no images in class folders", "CLASS/NAME.png"]),
-        ({"train/a": 2, "valid/a": 1}, ["train", "one class only (a)", "at least two"]),
+        ({"train/a": 2, "valid/a": 1}, ["pictures", "one class only (a)", "at least two"]),
         ({"cat": 2}, ["pictures", "one class only (cat)"]),
-        ({"train/a": 2, "train/b": 2, "valid/a": 1, "valid/c": 1, "valid/d": 1}, ["valid", "no class c, d"]),
+        (
+            {"train/a": 2, "train/b": 2, "valid/a": 1, "valid/c": 1, "valid/d": 1},
+            ["the class c, d, which no training image"],
+        ),
         ({"train/a": 2, "train/b": 2, "valid/empty": 0}, ["valid", "no images"]),
     ],
     ids=["empty", "one class", "one class unsplit", "unknown class", "empty valid"],
@@ -117,7 +120,7 @@ def test_a_folder_that_cannot_be_used_is_explained(make_folder, counts, words):
 
 
 def test_a_missing_path_and_a_file_are_explained(tmp_path):
-    with pytest.raises(DataError, match="nowhere: no such folder"):
+    with pytest.raises(DataError, match="nowhere: no such file or folder; `data` may be cifar10, cifar100, digits, a"):
         open_source(tmp_path / "nowhere")
     (tmp_path / "file.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"file\.png is a file"):
@@ -147,7 +150,7 @@ def test_digits_are_written_once(home):
 
 
 def test_two_processes_may_write_the_digits_at_once(home):
-    code = "import sys, pathlib, data.digits; data.digits.digits_folder(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib, data.sources.digits as d; d.digits_folder(pathlib.Path(sys.argv[1]))"
     both = [subprocess.Popen([sys.executable, "-c", code, str(home)]) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     assert len(list(home.glob("digits-16/*/*.png"))) == 1797

@@ -4,10 +4,10 @@ import albumentations as A
 import cv2
 import numpy as np
 import pytest
-from data.batched import augment
 from scipy.stats import chi2_contingency, chisquare
 
 from data.keys import Keys
+from data.pipelines import augment, steps_of
 from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
 
 N = 50_000
@@ -67,13 +67,11 @@ def test_cutout_equals_the_stock_transform(shape):
 
 @pytest.mark.parametrize("transform", EVERY, ids=repr)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_one_image_is_a_batch_of_one(transform, shape):
-    image = images_of(shape)[0]
-    transform.set_random_seed(3)
-    alone = transform(image=image)["image"]
-    transform.set_random_seed(3)
-    np.testing.assert_array_equal(alone, transform(images=image[None])["images"][0])
-    assert alone.shape == image.shape
+def test_an_image_gets_the_same_alone_and_in_its_batch(transform, shape):
+    images, keys = images_of(shape), keys_of(shape[0])
+    alone = transform(images[:1], Keys(keys.samples[:1], keys.epoch))
+    np.testing.assert_array_equal(alone, transform(images, keys)[:1])
+    assert alone.shape == images[:1].shape
     assert alone.dtype == np.uint8
 
 
@@ -81,36 +79,44 @@ def test_one_image_is_a_batch_of_one(transform, shape):
 def test_the_given_images_are_left_alone(transform):
     images = images_of((50, 8, 8, 3))
     before = images.copy()
-    transform(images=images, keys=keys_of(50))
+    transform(images, keys_of(50))
     np.testing.assert_array_equal(images, before)
 
 
 @pytest.mark.parametrize("transform", EVERY, ids=repr)
-def test_serialises_and_prints(transform):
-    pipeline = A.Compose([transform])
-    again = A.from_dict(A.to_dict(pipeline))
-    images = images_of((50, 8, 8, 3))
-    np.testing.assert_array_equal(augment(pipeline, images, keys_of(50)), augment(again, images, keys_of(50)))
-    assert repr(again) == repr(pipeline)
-    assert type(transform).__name__ in repr(pipeline)
-
-
-@pytest.mark.parametrize("transform", EVERY, ids=repr)
-def test_every_image_draws_for_itself_without_keys_too(transform):
+def test_a_seed_stands_for_keys(transform):
     images = np.broadcast_to(images_of((8, 8, 3)), (100, 8, 8, 3))
-    results = A.Compose([transform], seed=0)(images=images)["images"]
+    results = transform(images, 5)
+    np.testing.assert_array_equal(results, transform(images, keys_of(100, seed=5)))
+    assert (results != transform(images, 6)).any()
     assert len(np.unique(results.reshape(100, -1), axis=0)) > 1
+    np.testing.assert_array_equal(transform(images), transform(images, 0))
 
 
-@pytest.mark.parametrize("settings", [{"pad": -1}, {"border": "wrap"}, {"fill": 256}])
-def test_bad_settings_are_refused(settings):
-    with pytest.raises(ValueError, match=next(iter(settings))):
-        BatchCrop(**settings)
+def test_a_transform_prints_as_it_was_made():
+    assert repr(BatchCrop(2)) == "BatchCrop(p=1.0, pad=2, border='reflect', fill=0)"
+    assert repr(BatchMirror(0.3)) == "BatchMirror(p=0.3)"
+
+
+@pytest.mark.parametrize(
+    ("make", "settings"),
+    [
+        (BatchCrop, {"pad": -1}),
+        (BatchCrop, {"border": "wrap"}),
+        (BatchCrop, {"fill": 256}),
+        (BatchMirror, {"p": 1.1}),
+        (BatchCutout, {"side": 0}),
+        (BatchCutout, {"fill": (0, 0, 300)}),
+    ],
+)
+def test_bad_settings_are_refused(make, settings):
+    with pytest.raises(ValueError, match=f"{make.__name__}: {next(iter(settings))} must be"):
+        make(**settings)
 
 
 # What was drawn, read from the images that came out of the whole pipeline.
 
-WHOLE = A.Compose([BatchCrop(1, "constant"), BatchMirror(), BatchCutout(2, (0, 0, 200))])
+WHOLE = [BatchCrop(1, "constant"), BatchMirror(), BatchCutout(2, (0, 0, 200))]
 
 
 def drawn(pipeline=WHOLE, epoch=0, seed=0, first=0):
@@ -166,7 +172,7 @@ def test_epochs_seeds_and_neighbours_draw_independently(other):
 @pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
 def test_the_rates_are_those_asked_for(p):
     steps = [BatchCrop(1, "constant", p=p), BatchMirror(p=p), BatchCutout(2, (0, 0, 200), p=p)]
-    got, spread = drawn(A.Compose(steps)), 4 * (p * (1 - p) / N) ** 0.5
+    got, spread = drawn(steps), 4 * (p * (1 - p) / N) ** 0.5
     assert abs(got["mirrored"].mean() - p) <= spread
     assert abs(got["hole"].mean() - p) <= spread
     moved = (got["y"] != 1) | (got["x"] != 1)  # of nine offsets one moves nothing
@@ -175,11 +181,11 @@ def test_the_rates_are_those_asked_for(p):
 
 def test_the_same_step_twice_draws_twice():
     """Were the two mirrors to fire together, they would undo each other."""
-    assert abs(drawn(A.Compose([BatchMirror(), BatchMirror()]))["mirrored"].mean() - 0.5) < 4 * 0.5 / N**0.5
+    assert abs(drawn([BatchMirror(), BatchMirror()])["mirrored"].mean() - 0.5) < 4 * 0.5 / N**0.5
 
 
 def test_alternating_mirror_shows_both_sides_in_two_epochs():
-    pipeline = A.Compose([BatchAlternatingMirror()])
+    pipeline = [BatchAlternatingMirror()]
     epochs = [drawn(pipeline, epoch=e)["mirrored"] for e in range(4)]
     np.testing.assert_array_equal(epochs[0], ~epochs[1])
     np.testing.assert_array_equal(epochs[0], epochs[2])
@@ -201,7 +207,7 @@ def test_the_same_flips_with_keys_are_independent():
     """The same pipeline over a batch with keys: there stock transforms draw independently."""
     pipeline = A.Compose([A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)], seed=0)
     images = np.broadcast_to(np.arange(4, dtype=np.uint8).reshape(2, 2, 1), (2000, 2, 2, 1))
-    out = augment(pipeline, images, keys_of(2000))
+    out = augment(steps_of(pipeline), images, keys_of(2000))
     across, down = out[:, 0, 1, 0] < out[:, 0, 0, 0], out[:, 1, 0, 0] < out[:, 0, 0, 0]
     assert p_independent(across, down) > UNLIKELY
     assert abs(across.mean() - 0.5) < 4 * 0.5 / 2000**0.5

@@ -7,12 +7,12 @@ import signal
 
 import pytest
 import torch
-from data.digits import digits_folder
 from fastai.callback.core import Callback
 from small_runs import ALL_STEPS, SMALL, STEPS, Kill, begin, go_on, in_process, outcome, seeded
 
 from data import DataError
 from data.common.errors import TrainingError
+from data.sources.digits import digits_folder
 from learners import image_learner, resume_learner
 from learners.device import precision
 from learners.recipe import RecipeError
