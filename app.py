@@ -60,13 +60,13 @@ def _flag(field: Field, hint: Any) -> Any:
 
 
 @app.callback()
-def commands():
+def commands() -> None:
     """Train an image classifier in 24 epochs, find its learning rate, and see why it is right or wrong."""
 
 
 @app.command()
 @recipe_flags
-def fit(out: Out = None, resume: Resume = None, as_json: Json = False, **settings):
+def fit(out: Out = None, resume: Resume = None, as_json: Json = False, **settings) -> None:
     """Train, and leave a run directory: weights, curves, history, schedule and metrics."""
     if resume:
         from learners.resume import resume_fit
@@ -92,7 +92,7 @@ def lr_find(
     out: Out = None,
     as_json: Json = False,
     **settings,
-):
+) -> None:
     """Measure the peak learning rate of a recipe; leave its curve as a picture, CSV and JSON."""
     from learners import image_learner
     from learners.run import check_free, next_run
@@ -112,7 +112,7 @@ def explain(
     images: Annotated[int, typer.Option(help="validation images to look at, at the most", min=1)] = 300,
     out: Out = None,
     as_json: Json = False,
-):
+) -> None:
     """Show why the model of a run is right or wrong: heatmaps, and how far to trust them."""
     from rich.console import Console
 
@@ -134,7 +134,7 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="folder to validate on instead of the run's own images")] = None,
     tta: Annotated[bool, typer.Option("--tta", help="also with the mean of six views of each image")] = False,
     as_json: Json = False,
-):
+) -> None:
     """Validate the model of a run."""
     from learners.evaluation import evaluate
 

@@ -18,7 +18,7 @@ class ImageByImage:
         DataError: what is neither a `BatchTransform` nor of Albumentations, named.
     """
 
-    def __init__(self, step: Any):
+    def __init__(self, step: Any) -> None:
         if not isinstance(step, A.BasicTransform | A.BaseCompose):
             raise DataError(
                 f"{step!r} in the pipeline: neither a BatchTransform nor a transform of Albumentations; "

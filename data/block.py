@@ -45,7 +45,7 @@ class ImageLoaders(DataLoaders):
         stats: Stats,
         path: str | Path = ".",
         device: torch.device | None = None,
-    ):
+    ) -> None:
         super().__init__(*loaders, path=path, device=device)
         self.source, self.settings, self.stats = source, settings, stats
 

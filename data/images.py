@@ -47,7 +47,7 @@ class SquareTensor(Transform):
     hundreds of megabytes of large photographs.
     """
 
-    def __init__(self, size: int):
+    def __init__(self, size: int) -> None:
         self.size = size
 
     def encodes(self, item: Any) -> Any:

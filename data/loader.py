@@ -63,7 +63,7 @@ class BatchDL(TfmdDL):
         passes: Passes | None = None,
         num_workers: int = 0,
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(dataset, bs=bs, num_workers=num_workers if store is None else 0, **kwargs)
         self.workers = num_workers
         self.store, self.pipeline, self.seed = store, pipeline, seed

@@ -17,7 +17,7 @@ class NormalizeBytes(Transform):
     per_image = True  # each image alone decides its result: several batches may be treated at once
     parameters = L("mean", "std")  # fastai moves these with the loader
 
-    def __init__(self, stats: Stats):
+    def __init__(self, stats: Stats) -> None:
         self.mean, self.std = (torch.tensor(values) for values in stats)
 
     def encodes(self, x: Tensor) -> Tensor:

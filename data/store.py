@@ -19,7 +19,7 @@ class Store:
         targets: N, int64.
     """
 
-    def __init__(self, pixels: np.ndarray, targets: np.ndarray):
+    def __init__(self, pixels: np.ndarray, targets: np.ndarray) -> None:
         self.pixels, self.targets = pixels, targets
         self._copies: dict[torch.device, tuple[Tensor, Tensor]] = {}
 

@@ -33,7 +33,7 @@ def capture_on_cuda(model: nn.Module, sample: Tensor) -> Pass:
 class _Pass(nn.Module):
     """The model in a module of its own, because torch replaces the `forward` of the module that it captures."""
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
@@ -50,7 +50,7 @@ class GraphedModel:
         capture: records the pass, and returns what replays it.
     """
 
-    def __init__(self, model: nn.Module, sample: Tensor, capture: Capture):
+    def __init__(self, model: nn.Module, sample: Tensor, capture: Capture) -> None:
         self.model, self.shape = model, sample.shape
         self.modules, self.params, self.hooks = list(model.modules()), list(model.parameters()), hook_dicts(model)
         self.taken = self._taken_for_granted()

@@ -60,7 +60,7 @@ class ImageLearner(StepLearner):
 
     def __init__(
         self, dls: ImageLoaders, model: nn.Module, *, recipe: Recipe, plan: Plan, run: Run | None = None, **kwargs: Any
-    ):
+    ) -> None:
         super().__init__(dls, model, path=run.path if run else Path(), **kwargs)
         self.recipe, self.plan, self.run_dir = recipe, plan, run
         self.logger = noop  # the progress callback prints, on stderr

@@ -36,7 +36,7 @@ class Run:
         new: the run has no checkpoint yet, and its directory is made when it begins.
     """
 
-    def __init__(self, path: Path, new: bool):
+    def __init__(self, path: Path, new: bool) -> None:
         self.path, self.new = path, new
 
     @classmethod

@@ -17,7 +17,7 @@ class SixViews(nn.Module):
     Source: Jordan 2024, https://arxiv.org/abs/2404.00498, 3.4.
     """
 
-    def __init__(self, model: nn.Module, mirror: bool = True):
+    def __init__(self, model: nn.Module, mirror: bool = True) -> None:
         super().__init__()
         self.model, self.mirror = model, mirror
 

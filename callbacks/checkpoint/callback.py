@@ -40,14 +40,14 @@ class Checkpoint(Callback):
 
     def __init__(
         self, path: Path, writer: BackgroundWriter, interrupts: Interrupts, recipe: dict[str, Any], minutes: float = 5
-    ):
+    ) -> None:
         self.path, self.writer, self.interrupts = path, writer, interrupts
         self.recipe, self.minutes = recipe, minutes
 
-    def before_fit(self):
+    def before_fit(self) -> None:
         self.saved = perf_counter()
 
-    def after_batch(self):
+    def after_batch(self) -> None:
         stop = self.interrupts.caught is not None
         if self.training and (stop or self._due()):
             self.save()
@@ -57,7 +57,7 @@ class Checkpoint(Callback):
     def _due(self) -> bool:
         return self.iter + 1 == self.n_iter or perf_counter() - self.saved >= 60 * self.minutes
 
-    def save(self):
+    def save(self) -> None:
         before_checkpoint(self.learn)
         state = capture(self.learn, self.recipe)
         if not is_finite(state):
@@ -69,7 +69,7 @@ class Checkpoint(Callback):
         self.writer.submit(write_state, self.path, state)
         self.saved = perf_counter()
 
-    def _stop(self):
+    def _stop(self) -> None:
         self.writer.wait()
         error = self.writer.failed.get(self.path)
         kept = f"; {self.path} could not be written ({error}), it is the one before" if error else ""
@@ -89,24 +89,24 @@ class Resume(Callback):
 
     order, run_valid = RESUME, False
 
-    def __init__(self, state: dict[str, Any] | None):
+    def __init__(self, state: dict[str, Any] | None) -> None:
         self.state = state
 
-    def before_fit(self):
+    def before_fit(self) -> None:
         if self.state:
             self.learn.first_epoch = self.state["epoch"]
 
-    def before_train(self):
+    def before_train(self) -> None:
         if self.state:
             self.dls.train.start = self.state["step"]
 
-    def before_batch(self):
+    def before_batch(self) -> None:
         self._restore()
 
-    def after_train(self):
+    def after_train(self) -> None:
         self._restore()  # where no step of the epoch was left
 
-    def _restore(self):
+    def _restore(self) -> None:
         """Only now: all others have set themselves back for the new epoch, and starting the loader drew numbers."""
         if self.state:
             restore(self.learn, self.state)

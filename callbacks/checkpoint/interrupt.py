@@ -14,7 +14,7 @@ class Interrupts:
         caught: the number of the signal, or None. Stays None outside the main thread, where Python allows no handler.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.caught: int | None = None
         self._former = {}
 
@@ -29,7 +29,7 @@ class Interrupts:
             signal.signal(number, handler or signal.SIG_DFL)
         self._former = {}
 
-    def _catch(self, number, frame):
+    def _catch(self, number, frame) -> None:
         self.__exit__()
         if os.getpid() == self._owner:  # a worker of the loader inherits this handler, and Ctrl-C goes to all
             self.caught = number

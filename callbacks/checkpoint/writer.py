@@ -20,7 +20,7 @@ class BackgroundWriter:
         failed: what the latest write of each path failed with; without those whose latest write succeeded.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.failed: dict[Path, OSError] = {}
         self._told = False
         self._crash = None
@@ -48,18 +48,18 @@ class BackgroundWriter:
         if kind is None:
             self._raise_crash()
 
-    def _raise_crash(self):
+    def _raise_crash(self) -> None:
         if self._crash:
             raise self._crash
 
-    def _drop(self):
+    def _drop(self) -> None:
         """Forget the writes that have not begun."""
         with suppress(Empty):
             while True:
                 self._jobs.get_nowait()
                 self._jobs.task_done()
 
-    def _work(self):
+    def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             try:
                 self._run(*job)
@@ -69,7 +69,7 @@ class BackgroundWriter:
                 del job  # its copy of the model
                 self._jobs.task_done()
 
-    def _run(self, write, path, *args):
+    def _run(self, write, path, *args) -> None:
         try:
             write(path, *args)
             self.failed.pop(path, None)

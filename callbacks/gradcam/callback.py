@@ -49,18 +49,20 @@ class GradCAMCallback(Callback):
 
     order = 65  # after the recorder, before the progress report
 
-    def __init__(self, every: int = 1, count: int = 8, seed: int = 0, layer=None, method: str = "gradcam", out=None):
+    def __init__(
+        self, every: int = 1, count: int = 8, seed: int = 0, layer=None, method: str = "gradcam", out=None
+    ) -> None:
         self.every, self.count, self.seed = every, count, seed
         self.layer, self.method, self.out = layer, method, out and Path(out)
         self.looks, self.handle, self.training_epoch = [], None, False
 
-    def before_train(self):
+    def before_train(self) -> None:
         """Only an epoch that trains is looked at: fastai also ends an "epoch" around every prediction."""
         self.training_epoch = not hasattr(self.learn, "lr_finder")
         if self.training_epoch and self.epoch == 0:
             self.looks, self.handle = [], None
 
-    def after_epoch(self):
+    def after_epoch(self) -> None:
         due = self.epoch + 1 == self.n_epoch or (self.epoch + 1) % self.every == 0
         if self.training_epoch and due:
             self.looks.append(self._look())

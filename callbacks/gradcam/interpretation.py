@@ -59,7 +59,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         rows: where in the loader the images stand that were looked at; all other numbers count within these.
     """
 
-    def __init__(self, learn, dl, losses, preds, targs, act=None, layer=None, method=DEFAULT, rows=None):
+    def __init__(self, learn, dl, losses, preds, targs, act=None, layer=None, method=DEFAULT, rows=None) -> None:
         super().__init__(learn, dl, losses, act)
         self.preds, self.targs, self.layer, self.method = preds, targs, layer, method
         self.rows = list(range(len(targs))) if rows is None else list(rows)

@@ -111,7 +111,7 @@ def _moved(top: Tensor) -> Iterator[Tensor]:
 class _Drops:
     """What the margins of images lose when cells are taken away, in logits, on the CPU."""
 
-    def __init__(self, net: nn.Module, xb: Tensor, targets: Tensor):
+    def __init__(self, net: nn.Module, xb: Tensor, targets: Tensor) -> None:
         self.net, self.xb, self.targets = net, xb, targets
         self.fill = blurred(xb)
         self.whole = self._margins(xb)

@@ -30,10 +30,10 @@ class SharpnessAware(Callback):
 
     run_valid = False
 
-    def __init__(self, fraction: float):
+    def __init__(self, fraction: float) -> None:
         self.fraction = fraction
 
-    def before_step(self):
+    def before_step(self) -> None:
         if self.pct_train < 1 - self.fraction:
             return
         params = [p for p in self.model.parameters() if p.grad is not None]

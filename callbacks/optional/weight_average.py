@@ -24,10 +24,10 @@ class WeightAverage(Callback):
 
     order = WEIGHT_AVERAGE
 
-    def __init__(self, horizon: float = 0.05):
+    def __init__(self, horizon: float = 0.05) -> None:
         self.horizon = horizon
 
-    def before_fit(self):
+    def before_fit(self) -> None:
         self.steps, self.average = 0, {name: tensor.clone() for name, tensor in self._live().items()}
         self.most = max(1.0, self.horizon * self.n_epoch * len(self.dls.train))  # steps
 
@@ -35,18 +35,18 @@ class WeightAverage(Callback):
         """What is averaged: all but the counts of batches."""
         return {name: tensor for name, tensor in self.model.state_dict().items() if tensor.is_floating_point()}
 
-    def before_train(self):
+    def before_train(self) -> None:
         self.averages, self.live = list(self.average.values()), list(self._live().values())
 
-    def after_step(self):
+    def after_step(self) -> None:
         self.steps += 1
         to_mean(self.averages, self.live, min(self.steps, self.most) - 1)
 
-    def before_validate(self):
+    def before_validate(self) -> None:
         self.trained = {name: tensor.clone() for name, tensor in self._live().items()}
         self.model.load_state_dict(self.average, strict=False)
 
-    def after_validate(self):
+    def after_validate(self) -> None:
         if self.epoch + 1 < self.n_epoch:
             self.model.load_state_dict(self.trained, strict=False)
 

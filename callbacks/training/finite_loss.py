@@ -22,10 +22,10 @@ class FiniteLoss(Callback):
 
     order = FINITE_LOSS
 
-    def before_fit(self):
+    def before_fit(self) -> None:
         self.pending = []  # (loss, epoch, step, rate) not yet looked at
 
-    def after_loss(self):
+    def after_loss(self) -> None:
         if not self.training:
             return
         loss = self.learn.loss.detach()
@@ -33,10 +33,10 @@ class FiniteLoss(Callback):
         if loss.device.type in LOOKS_EACH_STEP or len(self.pending) >= CHECK_EVERY:
             self.before_checkpoint()
 
-    def after_train(self):
+    def after_train(self) -> None:
         self.before_checkpoint()
 
-    def before_checkpoint(self):
+    def before_checkpoint(self) -> None:
         """Look at the losses since the last look."""
         pending, self.pending = self.pending, []
         for loss, (_, epoch, step, rate) in zip(to_numbers([loss for loss, *_ in pending]), pending, strict=True):
@@ -46,7 +46,7 @@ class FiniteLoss(Callback):
                     "a lower `lr` usually helps, `lr_find` measures one"
                 )
 
-    def after_epoch(self):
+    def after_epoch(self) -> None:
         for name, value in epoch_figures(self.learn).items():
             if not math.isfinite(value):
                 raise TrainingError(f"{name} is {value} after epoch {self.epoch}; a lower `lr` usually helps")

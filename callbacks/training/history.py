@@ -72,7 +72,7 @@ class History(Callback):
 
     order = HISTORY
 
-    def __init__(self, save: Callable[[list[EpochRow]], None] | None = None):
+    def __init__(self, save: Callable[[list[EpochRow]], None] | None = None) -> None:
         self.save, self.rows = save, list[EpochRow]()
 
     def before_epoch(self) -> None:

@@ -10,5 +10,5 @@ class LoaderEpoch(Callback):
 
     order = LOADER_EPOCH
 
-    def before_train(self):
+    def before_train(self) -> None:
         self.dls.train.epoch = self.epoch

@@ -12,16 +12,16 @@ class LoaderWait(Callback):
 
     order, run_valid = LOADER_WAIT, False
 
-    def before_fit(self):
+    def before_fit(self) -> None:
         self.seconds = 0.0
 
-    def before_train(self):
+    def before_train(self) -> None:
         self.asked = perf_counter()
 
-    def before_batch(self):
+    def before_batch(self) -> None:
         self.seconds += perf_counter() - self.asked
 
-    def after_batch(self):
+    def after_batch(self) -> None:
         self.asked = perf_counter()
 
     def state_dict(self) -> dict:

@@ -10,7 +10,7 @@ class RunningMean:
         total, count: the sum, and the number of samples.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.total, self.count = 0.0, 0
 
     def add(self, mean: Tensor, n: int) -> None:

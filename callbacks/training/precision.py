@@ -27,7 +27,7 @@ class PrecisionRecord(Callback):
 
     run_valid = False
 
-    def __init__(self, save: Callable[[str], None] | None = None):
+    def __init__(self, save: Callable[[str], None] | None = None) -> None:
         self.save, self.precision = save, None
 
     def after_pred(self) -> None:

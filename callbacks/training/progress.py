@@ -21,7 +21,7 @@ class RichProgress(Callback):
 
     order = PROGRESS
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.depth, self.bar, self.fitting = 0, None, False
 
     def __enter__(self):
@@ -40,21 +40,21 @@ class RichProgress(Callback):
                 self.bar.stop()
             self.bar, self.console, self.fitting = None, None, False
 
-    def before_train(self):
+    def before_train(self) -> None:
         self.fitting = True  # fastai also calls before_fit and after_epoch around a bare validation
         self._start(f"epoch {self.epoch} of {self.n_epoch}")
 
-    def before_validate(self):
+    def before_validate(self) -> None:
         self._start(f"epoch {self.epoch} of {self.n_epoch}, validation" if self.fitting else "validation")
 
-    def _start(self, title):
+    def _start(self, title) -> None:
         self.images, self.started, self.shown = 0, perf_counter(), 0.0
         if self.bar:
             for task in self.bar.task_ids:
                 self.bar.remove_task(task)
             self.task = self.bar.add_task(title, total=None, figures="")
 
-    def after_batch(self):
+    def after_batch(self) -> None:
         if not self.bar:
             return
         self.images += len(self.xb[0])
@@ -69,7 +69,7 @@ class RichProgress(Callback):
             return speed
         return f"{speed}  loss {self.recorder.fetch():.3f}  lr {rate_and_momentum(self.opt)[0]:.2g}"
 
-    def after_epoch(self):
+    def after_epoch(self) -> None:
         if not self.fitting or self.console is None:
             return
         figures = "  ".join(f"{name} {value:.4f}" for name, value in epoch_figures(self.learn).items())

@@ -29,13 +29,13 @@ def to_numbers(tensors: list[Tensor]) -> list[float]:
 class DeviceMean(Metric):
     """Mean over samples of `func(pred, target)`, summed on the device; reading `value` waits for the device."""
 
-    def __init__(self, func: Callable[[Tensor, Tensor], Tensor], name: str | None = None):
+    def __init__(self, func: Callable[[Tensor, Tensor], Tensor], name: str | None = None) -> None:
         self.func, self.called = func, name
 
-    def reset(self):
+    def reset(self) -> None:
         self.mean = RunningMean()
 
-    def accumulate(self, learn):
+    def accumulate(self, learn) -> None:
         self.mean.add(self._batch_mean(learn), len(learn.y))
 
     def _batch_mean(self, learn) -> Tensor:
@@ -53,14 +53,14 @@ class DeviceMean(Metric):
 class DeviceLoss(DeviceMean):
     """Mean over samples of the learner's loss."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(func=None)
 
     def _batch_mean(self, learn) -> Tensor:
         return learn.loss.mean()
 
     @property
-    def name(self):
+    def name(self) -> str:
         return "loss"
 
 
@@ -71,11 +71,11 @@ class SmoothLoss:
         beta: the share of the average that each step keeps.
     """
 
-    def __init__(self, beta: float = 0.98):
+    def __init__(self, beta: float = 0.98) -> None:
         self.beta = beta
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         self.total, self.count = 0.0, 0
 
     def add(self, loss: float) -> float:
@@ -97,18 +97,18 @@ class DeviceRecorder(Recorder):
 
     name = "recorder"
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(add_time=False)
         self.loss, self.smooth_loss = DeviceLoss(), SmoothLoss()
 
-    def before_fit(self):
+    def before_fit(self) -> None:
         super().before_fit()
         self.pending, self.total, self.images = [], 0.0, 0
 
-    def before_train(self):
+    def before_train(self) -> None:
         self.pending, self.total, self.images = [], 0.0, 0
 
-    def after_batch(self):
+    def after_batch(self) -> None:
         if not self.training:
             super().after_batch()
         elif self.yb:
@@ -124,7 +124,7 @@ class DeviceRecorder(Recorder):
             self.losses.append(self.smooth_loss.add(loss))
         return self.smooth_loss.value
 
-    def after_train(self):
+    def after_train(self) -> None:
         self.learn.smooth_loss = self.fetch()
         if not self.cancel_train:
             self.log.append(self.total / self.images if self.images else None)
@@ -135,7 +135,7 @@ class DeviceRecorder(Recorder):
         epoch = {"total": self.total, "images": self.images}
         return {"smooth": smooth, "epoch": epoch} | {name: getattr(self, name) for name in LISTS}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state) -> None:
         self.smooth_loss.total, self.smooth_loss.count = state["smooth"]["total"], state["smooth"]["count"]
         self.pending, self.total, self.images = [], state["epoch"]["total"], state["epoch"]["images"]
         for name in LISTS:

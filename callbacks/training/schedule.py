@@ -40,7 +40,7 @@ class OneCycle:
         pct_start: float,
         decay: str = "cosine",
         starts: Sequence[float] | float = 0.0,
-    ):
+    ) -> None:
         peaks, self.starts = np.array(peaks), np.array(starts)
         rise, fall = SchedCos(peaks / div, peaks), DECAYS[decay](peaks, peaks / div_final)
         self.curve = combine_scheds([pct_start, 1 - pct_start], [rise, fall])
@@ -65,16 +65,16 @@ class PlannedRates(Callback):
 
     order, run_valid = PLANNED_RATES, False
 
-    def __init__(self, plan: Sequence[Sequence[float]]):
+    def __init__(self, plan: Sequence[Sequence[float]]) -> None:
         self.plan = plan
 
-    def before_fit(self):
+    def before_fit(self) -> None:
         scheduler = getattr(self, "param_scheduler", None)
         if scheduler is not None:
             scheduler.scheds = {}
             del scheduler.hps  # what it recorded; `ScheduleRecord` keeps the rates for `plot_sched`
 
-    def before_batch(self):
+    def before_batch(self) -> None:
         step = self.epoch * self.n_iter + self.iter
         self.learn.pct_train = step / len(self.plan)  # fastai adds up a small part for each step, and rounds
         for group, rate in zip(rate_groups(self.opt), self.plan[step], strict=True):
@@ -119,7 +119,7 @@ class ScheduleRecord(Callback):
 
     order, run_valid = SCHEDULE_RECORD, False
 
-    def __init__(self, plan: Sequence[float], save: Callable[[list[StepRow]], None] | None = None):
+    def __init__(self, plan: Sequence[float], save: Callable[[list[StepRow]], None] | None = None) -> None:
         self.plan, self.save, self.rows = plan, save, list[StepRow]()
 
     def after_step(self) -> None:

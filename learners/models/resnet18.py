@@ -14,7 +14,7 @@ def conv3x3(n_in: int, n_out: int, stride: int = 1) -> nn.Conv2d:
 class BasicBlock(nn.Module):
     """Two 3×3 convolutions and a shortcut, which is a 1×1 convolution where the shape changes."""
 
-    def __init__(self, n_in: int, n_out: int, stride: int):
+    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()
         self.conv1, self.bn1 = conv3x3(n_in, n_out, stride), nn.BatchNorm2d(n_out)
         self.conv2, self.bn2 = conv3x3(n_out, n_out), nn.BatchNorm2d(n_out)
@@ -39,7 +39,7 @@ class ResNet(nn.Module):
     Source: He et al. 2016 (https://arxiv.org/abs/1512.03385), in the small-image form of kuangliu/pytorch-cifar.
     """
 
-    def __init__(self, blocks: tuple[int, int, int, int], n_classes: int, in_channels: int, width: int):
+    def __init__(self, blocks: tuple[int, int, int, int], n_classes: int, in_channels: int, width: int) -> None:
         super().__init__()
         n1, n2, n3, n4 = width, 2 * width, 4 * width, 8 * width
         self.conv1, self.bn1 = conv3x3(in_channels, n1), nn.BatchNorm2d(n1)
@@ -69,5 +69,5 @@ def stage(blocks: int, n_in: int, n_out: int, stride: int) -> nn.Sequential:
 class ResNet18(ResNet):
     """ResNet18 in its CIFAR form: 11,173,962 parameters for ten classes."""
 
-    def __init__(self, n_classes: int = 10, in_channels: int = 3, width: int = 64):
+    def __init__(self, n_classes: int = 10, in_channels: int = 3, width: int = 64) -> None:
         super().__init__((2, 2, 2, 2), n_classes, in_channels, width)

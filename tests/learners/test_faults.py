@@ -117,7 +117,7 @@ def test_a_disk_that_is_full_for_a_while_is_told_once_and_costs_nothing(tmp_path
 @pytest.mark.usefixtures("free_disk")
 def test_results_that_cannot_be_written_end_with_1_and_can_be_had_later(tmp_path):
     out = tmp_path / "run"
-    with pytest.raises(TrainingError, match=f"the results cannot be written to {out} .*--resume") as raised:
+    with pytest.raises(TrainingError, match=f"the results cannot be written to {out} .*resume_learner") as raised:
         begin(out, FullDisk(13, None))
     assert raised.value.exit_code == 1
     assert not (out / "metrics.json").exists()
@@ -196,7 +196,7 @@ def run_out_of_memory(learn):
 
 
 def test_out_of_memory_names_a_batch_size_to_try(tmp_path):
-    with pytest.raises(TrainingError, match=r"out of memory with batches of 16; try --batch-size 8") as raised:
+    with pytest.raises(TrainingError, match=r"out of memory with batches of 16; try `batch_size` 8") as raised:
         begin(tmp_path / "run", At(3, "before_batch", run_out_of_memory))
     assert raised.value.exit_code == 1
 
@@ -207,7 +207,7 @@ def cuda_out_of_memory(learn):
 
 def test_out_of_memory_on_a_gpu_too(tmp_path):
     learn = seeded(image_learner(**SMALL), 1, At(3, "before_batch", cuda_out_of_memory))
-    with pytest.raises(TrainingError, match="--batch-size 8"):
+    with pytest.raises(TrainingError, match="`batch_size` 8"):
         learn.fit_recipe()
 
 

@@ -17,6 +17,7 @@ from learners import image_learner, resume_learner
 from learners.device import precision
 from learners.recipe import RecipeError
 from learners.resume import stored_recipe
+from learners.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_ctrl_c_ends_after_the_step_and_the_same_session_can_go_on(tmp_path, exp
     with pytest.raises(KeyboardInterrupt):
         learn.fit_recipe()
     assert learn.train_iter == (2 * STEPS if validating else 9)  # the step that was under way is done
-    assert f"--resume {out}" in caplog.text
+    assert f"resume_learner('{out}')" in caplog.text
     assert signal.getsignal(signal.SIGINT) is former
     assert len(learn.fit_recipe()) > 0
     assert outcome(out) == expected
@@ -159,10 +160,10 @@ def test_a_flag_that_contradicts_the_run_is_refused(app, straight, flags, named)
 
 
 def test_flags_that_agree_or_do_not_matter_are_taken(straight):
-    recipe = stored_recipe(straight, epochs=3, lr="0.015625", workers=2, device="auto", cache="none")
+    recipe = stored_recipe(Run.open(straight), epochs=3, lr="0.015625", workers=2, device="auto", cache="none")
     assert (recipe.workers, recipe.device, recipe.cache) == (2, "auto", "none")
     with pytest.raises(RecipeError, match="unknown setting 'epoch'"):
-        stored_recipe(straight, epoch=3)
+        stored_recipe(Run.open(straight), epoch=3)
 
 
 def test_what_is_no_run_is_named(app, tmp_path):
@@ -198,7 +199,7 @@ def test_other_arithmetic_than_the_run_began_with_is_told(tmp_path, caplog):
     text = (out / "recipe.json").read_text()
     (out / "recipe.json").write_text(text.replace(f'"precision": "{ours}"', f'"precision": "{theirs}"'))
     go_on(out)
-    assert f"goes on with precision {ours} instead of {theirs}: its last digits may differ" in caplog.text
+    assert f"is resumed with precision {ours} instead of {theirs}: its last digits may differ" in caplog.text
 
 
 def test_data_that_changed_since_are_refused(tmp_path):
