@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from callbacks.upstream import uncompiled
 from data.common.errors import InputError
 
 FUSED = 3  # resolutions in the default fusion
@@ -20,7 +21,8 @@ def plain_model(model: nn.Module) -> nn.Module:
     """The module inside the wrappers of `torch.compile` and of data parallelism, whose layers have their own names."""
     if isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel):
         return plain_model(model.module)
-    return plain_model(model._orig_mod) if hasattr(model, "_orig_mod") else model
+    inner = uncompiled(model)
+    return model if inner is model else plain_model(inner)
 
 
 def choose_layers(
