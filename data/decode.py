@@ -26,7 +26,7 @@ PLAIN = {b"IHDR", b"IDAT", b"IEND"}  # chunks of a PNG without a palette, transp
 GREY, RGB = 0, 2  # colour types of a PNG
 
 
-def read_pixels(path: Path, size: int) -> np.ndarray:
+def read_pixels(path: Path | str, size: int) -> np.ndarray:
     """The pixels of a file, size×size×3, uint8: its shorter side resized to `size`, its centre cropped.
 
     Raises:
@@ -62,13 +62,14 @@ def fitted(image: Image.Image, size: int) -> Image.Image:
     return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
 
 
-def _plain_png(path: Path) -> np.ndarray | None:
+def _plain_png(path: Path | str) -> np.ndarray | None:
     """The pixels H×W×3 of a PNG of 8-bit RGB or grey; None for every other file, which Pillow is to read.
 
     OpenCV takes a quarter of Pillow's time for it. It does not tell of damage, so the checksums are looked at here.
     """
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except OSError:
         return None
     if not data.startswith(PNG) or _chunks(data) != PLAIN or data[24] != 8 or data[25] not in (GREY, RGB):

@@ -81,12 +81,12 @@ class ImageFile(NamedTuple):
     def read(self, size: int) -> np.ndarray:
         from data.decode import read_pixels
 
-        return read_pixels(self.path, size)
+        return read_pixels(os.fspath(self), size)
 
     def open(self) -> Image.Image:
         from data.decode import open_rgb
 
-        return open_rgb(self.path)
+        return open_rgb(os.fspath(self))
 
 
 def label_of(item: object) -> str:
