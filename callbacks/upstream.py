@@ -1,4 +1,4 @@
-"""The private name of torch that this package uses; tests/callbacks/test_upstream.py has a test for it."""
+"""The private name of torch that this package uses; tests/callbacks/test_callbacks_upstream.py has a test for it."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""The private names of fastai that the data floor uses. tests/data/test_upstream.py fails when one changes."""
+"""The private names of fastai that the data floor uses. tests/data/test_data_upstream.py fails when one changes."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The private names of torch that this package uses; tests/learners/test_upstream.py has a test for each."""
+"""The private names of torch that this package uses; tests/learners/test_learners_upstream.py has a test for each."""
 
 import torch
 from torch import nn
