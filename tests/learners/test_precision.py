@@ -25,7 +25,12 @@ def test_a_fastai_with_other_private_methods_trains_in_the_same_precision_or_not
     monkeypatch.setattr(learners.step, "autocast", bf16)
     seen = []
     learn = image_learner(**tiny, out=tmp_path / "run")
-    learn.model.layer1.register_forward_hook(lambda module, args, output: module.training and seen.append(output.dtype))
+
+    def note(module, args, output):
+        if module.training:
+            seen.append(output.dtype)
+
+    learn.model.layer1.register_forward_hook(note)
     if renamed:
         monkeypatch.setattr(Learner, f"renamed{renamed}", getattr(Learner, renamed), raising=False)
         monkeypatch.delattr(Learner, renamed)
