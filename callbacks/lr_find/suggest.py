@@ -12,7 +12,7 @@ LIKELY_SIGMAS = 2.0  # standard errors that a fall in the range test must measur
 SURE_SIGMAS = 5.0  # and that the fall in the best short run must measure
 MIN_RELATIVE_FALL = 0.01  # and this fraction of the starting loss
 LOSS_CAP_SIGMAS = 3.0  # losses are capped at the start plus this many deviations of a step's noise
-TOLERANCE = 0.25  # of the best fall: a peak that falls short of the best by this has a weight of 1/e
+CLEARLY = 0.25  # of the best fall: the last peak is clearly the best if the loss falls further there by this
 RATIO = 2.5  # between the peaks of neighbouring short runs
 HORIZON = 0.3  # exponent of the length of a run in its best peak
 MAX_DISAGREEMENT = 10.0  # the largest ratio of what single batches recommend
@@ -84,18 +84,18 @@ def _error_of_fall(losses: ndarray, lrs: ndarray) -> float:
 
 
 def best_peak(peaks: ndarray, losses: ndarray, start: float) -> float:
-    """The centre of the peaks whose runs ended well: a geometric mean that weighs each peak by its final loss.
+    """The geometric mean of the peaks, each weighted by how far the loss fell in its run.
 
-    The lowest of a few noisy losses jumps from peak to peak; this mean moves little.
+    The peak with the lowest of a few noisy losses, or the minimum of a parabola through them, differs much more from
+    seed to seed. A run that diverged has no weight.
 
     Args:
         peaks: of K short runs.
         losses: at the end of each, K; one of them at least below the start.
         start: the loss before them.
     """
-    short = np.minimum(losses, start) - losses.min()  # K; a run that diverged counts as one that learned nothing
-    weights = np.exp(-short / (TOLERANCE * (start - losses.min())))
-    return float(np.exp(np.average(np.log(peaks), weights=weights)))
+    falls = np.maximum(start - losses, 0.0)  # K
+    return float(np.exp(np.average(np.log(peaks), weights=falls)))
 
 
 def agreeing(peaks: ndarray, ends: ndarray, first: Fall, end_lr: float) -> tuple[float, float, float]:
@@ -115,7 +115,7 @@ def agreeing(peaks: ndarray, ends: ndarray, first: Fall, end_lr: float) -> tuple
     gain = start - means.min()
     if not gain > first.least(SURE_SIGMAS, (1 / ends.shape[1] + 1 / first.before) ** 0.5):
         raise NoSuggestion("the loss does not fall clearly in a short run, whatever its peak; take more steps")
-    if RATIO * peaks[-1] > end_lr and means[-1] < means[:-1].min(initial=start) - TOLERANCE * gain:
+    if RATIO * peaks[-1] > end_lr and means[-1] < means[:-1].min(initial=start) - CLEARLY * gain:
         raise NoSuggestion(f"the loss still falls at the last rate, {end_lr:.3g}; raise end_lr")
     lr = best_peak(peaks, means, start)
     alone = [best_peak(peaks, losses, start) for losses in ends.T if losses.min() < start]

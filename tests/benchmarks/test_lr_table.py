@@ -5,7 +5,7 @@ import pytest
 from benchmarks.lr_table import FINDERS, PEAKS, ROWS, Job, jobs, summary
 
 NAME = "CIFAR-10, 16 pixels, batch 256"
-RATES = (0.1, 0.2, 0.3)
+RATES = (0.1, 0.3)
 
 
 def measured(accuracies: tuple[float, ...]) -> dict[str, float | None]:
@@ -25,8 +25,8 @@ def test_a_row_is_shown_when_all_of_it_is_measured():
     assert summary(NAME, figures) is None
     found = summary(NAME, figures | {Job(NAME, 0, 0.2).key: 0.55})
     assert (found["recommended"], found["best"], found["factor"]) == (0.2, 0.125, pytest.approx(1.6))
-    assert found["spread"] == pytest.approx(0.28 / 0.12)
     assert (found["accuracy_recommended"], found["accuracy_best"]) == (0.55, 0.6)
+    assert (found["default"], found["accuracy_default"]) == (0.25, 0.5)
 
 
 def test_peaks_that_chance_may_have_ordered_are_as_good_as_the_best():
@@ -37,7 +37,7 @@ def test_peaks_that_chance_may_have_ordered_are_as_good_as_the_best():
     assert found["factor_as_good"] == pytest.approx(1.6)
 
 
-def test_a_finder_that_abstains_is_counted():
+def test_a_finder_that_abstains_is_shown_and_the_others_count():
     figures = measured((0.4, 0.5, 0.6, 0.5, 0.4)) | {Job(NAME, 0, finder=FINDERS[0]).key: None}
-    found = summary(NAME, figures | {Job(NAME, 0, 0.25).key: 0.6})
-    assert (found["recommended"], found["abstained"]) == (0.25, 1)
+    found = summary(NAME, figures | {Job(NAME, 0, 0.3).key: 0.6})
+    assert (found["recommended"], found["rates"]) == (0.3, [None, 0.3])
