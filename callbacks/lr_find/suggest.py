@@ -14,7 +14,7 @@ MIN_RELATIVE_FALL = 0.01  # and this fraction of the starting loss
 LOSS_CAP_SIGMAS = 3.0  # losses are capped at the start plus this many deviations of a step's noise
 CLEARLY = 0.25  # of the best fall: the last peak is clearly the best if the loss falls further there by this
 RATIO = 2.5  # between the peaks of neighbouring short runs
-HORIZON = 0.3  # exponent of the length of a run in its best peak
+HORIZON = 0.2  # exponent of the length of a run in its best peak
 MAX_DISAGREEMENT = 10.0  # the largest ratio of what single batches recommend
 
 
@@ -128,8 +128,7 @@ def agreeing(peaks: ndarray, ends: ndarray, first: Fall, end_lr: float) -> tuple
 def for_a_run_of(steps: int, trial_steps: int) -> float:
     """What the best peak of short runs is multiplied by for a run of `steps`; at least 1.
 
-    A longer run takes a higher peak: it has time to recover from an unstable start, and to average the noise out at its
-    end. The exponent is provisional: it was read from runs of 25 to 624 steps of narrow nets, and no longer run has
-    tried it.
+    A longer run takes a higher peak: it has time to recover from an unstable start, and averages the noise out at its
+    end. The exponent is chosen by `benchmarks.lr_table`, whose runs have 120 to 624 steps. No longer run has tried it.
     """
     return max(1.0, steps / trial_steps) ** HORIZON
