@@ -116,7 +116,7 @@ def find_lr(
 
     A range test shows at which rates the loss moves. Where it is lowest depends on how long the test is, so it is no
     peak to train with. Short one-cycle runs at a few peaks around it therefore follow. The mean of the peaks, each
-    weighted by how far the loss fell in its run, and raised for the length of the real run, is the recommendation.
+    weighted by how far its run ended below the worst, and raised for the length of the real run, is the recommendation.
 
     Args:
         learn: any fastai `Learner`.

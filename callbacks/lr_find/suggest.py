@@ -13,6 +13,7 @@ SURE_SIGMAS = 5.0  # and that the fall in the best short run must measure
 MIN_RELATIVE_FALL = 0.01  # and this fraction of the starting loss
 LOSS_CAP_SIGMAS = 3.0  # losses are capped at the start plus this many deviations of a step's noise
 CLEARLY = 0.25  # of the best fall: the last peak is clearly the best if the loss falls further there by this
+LEAST_WEIGHT = 1e-12  # of a run that fell less, so that equal runs have equal weights
 RATIO = 2.5  # between the peaks of neighbouring short runs
 HORIZON = 0.2  # exponent of the length of a run in its best peak
 MAX_DISAGREEMENT = 10.0  # the largest ratio of what single batches recommend
@@ -84,18 +85,18 @@ def _error_of_fall(losses: ndarray, lrs: ndarray) -> float:
 
 
 def best_peak(peaks: ndarray, losses: ndarray, start: float) -> float:
-    """The geometric mean of the peaks, each weighted by how far the loss fell in its run.
+    """The geometric mean of the peaks, each weighted by how far its run ended below the worst run, or below the start.
 
     The peak with the lowest of a few noisy losses, or the minimum of a parabola through them, differs much more from
-    seed to seed. A run that diverged has no weight.
+    seed to seed. The worst run is the measure because an untrained net may lose more than one that learned nothing.
 
     Args:
         peaks: of K short runs.
         losses: at the end of each, K; one of them at least below the start.
         start: the loss before them.
     """
-    falls = np.maximum(start - losses, 0.0)  # K
-    return float(np.exp(np.average(np.log(peaks), weights=falls)))
+    falls = min(start, losses.max()) - losses  # K
+    return float(np.exp(np.average(np.log(peaks), weights=np.maximum(falls, LEAST_WEIGHT))))
 
 
 def agreeing(peaks: ndarray, ends: ndarray, first: Fall, end_lr: float) -> tuple[float, float, float]:
