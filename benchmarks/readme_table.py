@@ -81,7 +81,8 @@ def _exactness(report: dict) -> str:
 
 def _finder(report: dict) -> str:
     rows = [f"{name} {row['spread']:.2f} and {row['mean_loss']:.4f}" for name, row in report["summary"].items()]
-    what = f"the rate for {report['settings']['data']} over {report['settings']['seeds']} seeds"
+    settings = report["settings"]
+    what = f"the rate for {settings['data']} of {settings['size']} pixels over {settings['seeds']} seeds"
     return f"{what}, its 90th over its 10th percentile and the loss of a run with it: {'; '.join(rows)}"
 
 
@@ -141,7 +142,7 @@ COMMANDS = {  # where they are more than the name
     "train_step_cuda": "train_step --scene cuda",
     "heatmaps": "heatmaps RUN",
     "lr_finder_cifar10": "lr_finder",
-    "lr_finder_digits": "lr_finder --data digits --size 8",
+    "lr_finder_digits": "lr_finder --data digits",
 }
 
 
