@@ -10,7 +10,8 @@ the table can be made on a CPU.
     python -m benchmarks.lr_table [--budget SECONDS] [--rows NAME …]
 
 Each figure is kept in benchmarks/results/lr_table.json as soon as it is measured; another call goes on from there.
-Two rows are measured only where --rows names them: CIFAR-100, whose images must be fetched, and the costliest.
+The rows in `ON_DEMAND` are measured only where --rows names them: CIFAR-100, whose images must be fetched, and the
+costliest.
 """
 
 import argparse
@@ -51,7 +52,8 @@ def jobs(names: list[str], figures: Figures) -> Iterator[Job]:
     for name in names:
         row = ROWS[name]
         yield from (Job(name, seed, peak) for peak in PEAKS for seed in range(row.runs))
-        yield from (Job(name, seed, finder=finder) for finder in FINDERS for seed in range(row.seeds))
+        yield from (Job(name, seed, finder=FINDERS[0]) for seed in range(row.seeds))
+        yield from (Job(name, 0, finder=peer) for peer in FINDERS[1:])
         if (lr := recommended(name, figures)) is not None:
             yield from (Job(name, seed, lr) for seed in range(row.runs))
 
