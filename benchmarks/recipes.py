@@ -7,8 +7,8 @@ on the rest; the test images are left alone. The runs follow each other in this 
 
 full: CIFAR-10, 40,000 images to train on and 10,000 held out, 24 epochs, for a GPU. small: the net with a quarter of
 its channels, 4,000 images at 16 pixels, 2,000 held out, 6 epochs, for a CPU. digits: the bundled digits, 5 epochs.
-digits_narrow: the same with a quarter of the channels. cifar_narrow: an eighth of the channels, 10,000 images at 8 pixels,
-10,000 held out, 4 epochs.
+digits_narrow: the same with a quarter of the channels. cifar_narrow: an eighth of the channels, 10,000 images at 8
+pixels, 10,000 held out, 4 epochs.
 Each finished run is kept in `benchmarks/results/recipes_<scale>.json`, and a second call continues from there.
 """
 
