@@ -89,7 +89,7 @@ def _finder(report: dict) -> str:
 def _finder_table(report: dict) -> str:
     rows = [
         f"{name}: {row['recommended']:.2g}, {row['accuracy_recommended']:.1%} (best of a grid: {row['best']:.2g}, "
-        f"{row['accuracy_best']:.1%}; default: {row['default']:.2g}, {row['accuracy_default']:.1%})"
+        f"{row['accuracy_best']:.1%}, a factor of {row['factor']:.1f}; default: {row['default']:.2g}, {row['accuracy_default']:.1%})"
         for name, row in report["summaries"].items()
     ]
     return f"the recommended peak, and the accuracy of a run with it: {'; '.join(rows) or 'not measured yet'}"
