@@ -87,12 +87,14 @@ def _finder(report: dict) -> str:
 
 
 def _finder_table(report: dict) -> str:
-    rows = [
-        f"{name}: {row['recommended']:.2g}, {row['accuracy_recommended']:.1%} (best of a grid: {row['best']:.2g}, "
-        f"{row['accuracy_best']:.1%}, a factor of {row['factor']:.1f}; default: {row['default']:.2g}, {row['accuracy_default']:.1%})"
-        for name, row in report["summaries"].items()
-    ]
-    return f"the recommended peak, and the accuracy of a run with it: {'; '.join(rows) or 'not measured yet'}"
+    rows = "; ".join(f"{name}: {_finder_row(row)}" for name, row in report["summaries"].items())
+    return f"the recommended peak, and the accuracy of a run with it: {rows or 'not measured yet'}"
+
+
+def _finder_row(row: dict) -> str:
+    best = f"best of a grid: {row['best']:.2g}, {row['accuracy_best']:.1%}, a factor of {row['factor']:.1f}"
+    default = f"default: {row['default']:.2g}, {row['accuracy_default']:.1%}"
+    return f"{row['recommended']:.2g}, {row['accuracy_recommended']:.1%} ({best}; {default})"
 
 
 def _finder_cost(report: dict) -> str:
