@@ -5,7 +5,7 @@ import pytest
 from benchmarks.lr_table import jobs, summary
 from benchmarks.lr_table_rows import FINDERS, PEAKS, ROWS, Job
 
-NAME = "CIFAR-10, 16 pixels, batch 256"
+NAME = "CIFAR-10, 16 pixels, batch 64"
 RATES = (0.1, 0.3)
 LOSSES = (1.9, 1.8, 1.7, 1.8, 1.9)
 
@@ -29,7 +29,7 @@ def test_a_row_is_shown_when_all_of_it_is_measured():
     found = summary(NAME, figures | {Job(NAME, 0, 0.2).key: [0.55, 1.75]})
     assert (found["recommended"], found["best"], found["factor"]) == (0.2, 0.125, pytest.approx(1.6))
     assert (found["accuracy_recommended"], found["accuracy_best"]) == (0.55, 0.6)
-    assert (found["default"], found["accuracy_default"]) == (0.25, 0.5)
+    assert (found["default"], found["accuracy_default"]) == (0.0625, 0.5)
 
 
 def test_the_best_peak_is_that_of_the_lowest_loss_and_the_most_accurate_stands_beside_it():
