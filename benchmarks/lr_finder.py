@@ -4,8 +4,8 @@ For each seed one model (a narrow residual net with batch norm) on the same data
 fastai's `lr_find` (valley) and of the torch-lr-finder package (steepest gradient), each with its own defaults, then the
 validation loss after a short one-cycle run that peaks at the suggested rate (5/24 of the way, Nesterov SGD).
 
-    python -m benchmarks.lr_finder [--data cifar10] [--limit 5000] [--size 16] [--seeds 10] [--epochs 6]
-    python -m benchmarks.lr_finder --data digits --size 8
+    python -m benchmarks.lr_finder [--data cifar10] [--limit 2500] [--size 8] [--seeds 10] [--epochs 4]
+    python -m benchmarks.lr_finder --data digits
 """
 
 import argparse
@@ -164,10 +164,10 @@ def table(rows: dict[str, dict[str, float]]) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="cifar10")
-    parser.add_argument("--limit", type=int, default=5000)
-    parser.add_argument("--size", type=int, default=16)
+    parser.add_argument("--limit", type=int, default=2500)
+    parser.add_argument("--size", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=4)
     args = parser.parse_args()
     mpl.use("Agg")
 

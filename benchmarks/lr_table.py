@@ -1,21 +1,23 @@
 """Claim: the recommended rate lies within a factor of 2.5 of the best peak of a one-cycle run, whatever is trained.
 
 For each row one run at each peak of a grid, the recommendation over a few seeds, one run at its median, and what two
-peers suggest on the same nets: fastai's `lr_find` (valley) and the torch-lr-finder package (steepest gradient). Peaks
-are as good as the best where their accuracy is less by no more than the standard error of a difference. The rows train
-narrow copies of ResNet18 (the same graph with fewer channels), so that the table can be made on a CPU.
+peers suggest on the same nets: fastai's `lr_find` (valley) and the torch-lr-finder package (steepest gradient). The
+best peak is the one with the lowest validation loss, which varies less than the accuracy of so few images; the peak of
+the highest accuracy stands beside it. Peaks are as good as that one where their accuracy is less by no more than the
+standard error of a difference. The rows train narrow copies of ResNet18 (the same graph with fewer channels), so that
+the table can be made on a CPU.
 
     python -m benchmarks.lr_table [--budget SECONDS] [--rows NAME …]
 
 Each figure is kept in benchmarks/results/lr_table.json as soon as it is measured; another call goes on from there.
-CIFAR-100 is a row of its own and is measured only where it is named in --rows, because its images must be fetched.
+The rows in `ON_DEMAND` are measured only where --rows names them: CIFAR-100, whose images must be fetched, and the
+costliest.
 """
 
 import argparse
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -31,6 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.lr_finder import fastai, lr_finder_package
+from benchmarks.lr_table_rows import FINDERS, ON_DEMAND, PEAKS, ROWS, Job, Row
 from benchmarks.pictures import make_pictures
 from benchmarks.report import RESULTS, write_report
 from data import image_dls
@@ -40,73 +43,30 @@ from learners.learner import ImageLearner
 from learners.optimizer import opt_func, splitter
 
 NAME = "lr_table"
-PEAKS = (0.03125, 0.0625, 0.125, 0.25, 0.5)  # the default of every row is one of them
 WITHIN = 2.5
-FINDERS = ("this finder", "fastai lr_find, valley", "torch-lr-finder, steepest")
+Figures = dict[str, float | list[float] | None]  # by `Job.key`
 
 
-@dataclass(frozen=True)
-class Row:
-    """What is trained: fields of `Recipe`, the width of the net (64 is the published one), and how many seeds."""
-
-    settings: dict[str, Any]
-    valid_images: int
-    width: int = 8
-    seeds: int = 3  # of the finders
-    runs: int = 1  # seeds of each run of the grid
-
-
-def cifar(batch_size: int, size: int, limit: int, epochs: int, data: str = "cifar10", **more: int) -> Row:
-    settings = {"data": data, "size": size, "limit": limit, "batch_size": batch_size, "epochs": epochs}
-    return Row(settings, valid_images=limit, **more)
-
-
-ROWS = {
-    "digits, batch 32": Row({"data": "digits", "batch_size": 32, "epochs": 8}, valid_images=359, runs=2),
-    "CIFAR-10, 16 pixels, batch 64": cifar(64, size=16, limit=5000, epochs=8),
-    "CIFAR-10, 16 pixels, batch 256": cifar(256, size=16, limit=5000, epochs=8),
-    "CIFAR-10, 32 pixels, batch 64": cifar(64, size=32, limit=2000, epochs=6),
-    "CIFAR-10, 32 pixels, batch 256": cifar(256, size=32, limit=2560, epochs=8),
-    "CIFAR-10, 8 pixels, batch 128, width 32": cifar(128, size=8, limit=2500, epochs=8, width=32),
-    "pictures of 128 pixels, batch 32": Row({"data": "pictures", "batch_size": 32, "epochs": 6}, valid_images=160),
-    "CIFAR-100, 16 pixels, batch 64": cifar(64, size=16, limit=5000, epochs=8, data="cifar100"),
-}
-ON_DEMAND = ("CIFAR-100, 16 pixels, batch 64",)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One figure: the accuracy of a run that peaks at `peak`, or what `finder` recommends."""
-
-    row: str
-    seed: int
-    peak: float | None = None
-    finder: str | None = None
-
-    @property
-    def key(self) -> str:
-        return f"{self.row}; seed {self.seed}; {self.finder or f'peak {self.peak:.4g}'}"
-
-
-def jobs(names: list[str], figures: dict[str, float | None]) -> Iterator[Job]:
+def jobs(names: list[str], figures: Figures) -> Iterator[Job]:
     """The grid, then the finders, then a run at the median recommendation, which is known by then."""
     for name in names:
         row = ROWS[name]
         yield from (Job(name, seed, peak) for peak in PEAKS for seed in range(row.runs))
-        yield from (Job(name, seed, finder=finder) for finder in FINDERS for seed in range(row.seeds))
+        yield from (Job(name, seed, finder=FINDERS[0]) for seed in range(row.seeds))
+        yield from (Job(name, 0, finder=peer) for peer in FINDERS[1:])
         if (lr := recommended(name, figures)) is not None:
             yield from (Job(name, seed, lr) for seed in range(row.runs))
 
 
-def recommended(name: str, figures: dict[str, float | None], finder: str = FINDERS[0]) -> float | None:
+def recommended(name: str, figures: Figures, finder: str = FINDERS[0]) -> float | None:
     """The median of what a finder recommends, to three digits, or None where it has not run or recommends nothing."""
     rates = [figures.get(Job(name, seed, finder=finder).key) for seed in range(ROWS[name].seeds)]
     rates = [rate for rate in rates if rate is not None]
     return float(f"{np.median(rates):.3g}") if rates else None
 
 
-def measure(job: Job, pictures: Path) -> float | None:
-    """The figure of a job."""
+def measure(job: Job, pictures: Path) -> float | list[float] | None:
+    """What a finder recommends, or accuracy and validation loss of a run."""
     row = ROWS[job.row]
     settings = row.settings | ({"data": str(pictures)} if row.settings["data"] == "pictures" else {})
     recipe = Recipe.of(**settings, seed=job.seed, device="cpu", lr=job.peak)
@@ -116,7 +76,10 @@ def measure(job: Job, pictures: Path) -> float | None:
             peer = fastai if job.finder == FINDERS[1] else lr_finder_package
             return peer(plain_learner(dls, row.width, path))
     learn = image_learner(dls, row.width)
-    return learn.lr_find().lr if job.finder else learn.fit_recipe()["accuracy"]
+    if job.finder:
+        return learn.lr_find().lr
+    results = learn.fit_recipe()
+    return [results["accuracy"], results["valid_loss"]]
 
 
 def image_learner(dls: DataLoaders, width: int) -> ImageLearner:
@@ -135,7 +98,7 @@ def plain_learner(dls: DataLoaders, width: int, path: str) -> Learner:
     return Learner(dls, initial_model(dls, width), loss_func, **kwargs)
 
 
-def measure_all(names: list[str], budget: float) -> dict[str, float | None]:
+def measure_all(names: list[str], budget: float) -> Figures:
     """Every figure that is not there yet, each written as soon as it is known; none is begun after `budget` seconds."""
     figures = load()
     started = perf_counter()
@@ -152,59 +115,71 @@ def measure_all(names: list[str], budget: float) -> dict[str, float | None]:
     return figures
 
 
-def load() -> dict[str, float | None]:
+def load() -> Figures:
     path = RESULTS / f"{NAME}.json"
     return json.loads(path.read_text())["figures"] if path.exists() else {}
 
 
-def write(figures: dict[str, float | None]) -> None:
+def write(figures: Figures) -> None:
     rows = {name: {"settings": row.settings, "width": row.width} for name, row in ROWS.items()}
     summaries = {name: found for name in ROWS if (found := summary(name, figures))}
-    missing = [f"{name}: not measured; its images must be fetched" for name in ON_DEMAND if name not in summaries]
+    missing = [f"{name}: not measured; {why}" for name, why in ON_DEMAND.items() if name not in summaries]
     write_report(NAME, {"rows": rows, "summaries": summaries, "missing": missing, "figures": figures})
 
 
-def summary(name: str, figures: dict[str, float | None]) -> dict[str, Any] | None:
+def summary(name: str, figures: Figures) -> dict[str, Any] | None:
     """What the table says of a row, or None where something has not been measured."""
-    row = ROWS[name]
-    lr = recommended(name, figures)
-    grid = {peak: accuracy(name, peak, figures) for peak in PEAKS}
-    if lr is None or None in (*grid.values(), accuracy(name, lr, figures)):
+    row, lr = ROWS[name], recommended(name, figures)
+    grid = {peak: results(name, peak, figures) for peak in PEAKS}
+    at_lr = lr and results(name, lr, figures)
+    if at_lr is None or None in grid.values():
         return None
-    best = max(grid, key=grid.get)
-    error = (2 * grid[best] * (1 - grid[best]) / row.valid_images / row.runs) ** 0.5  # of a difference, binomial
-    as_good = [peak for peak in PEAKS if grid[peak] >= grid[best] - error]
-    rates = [r for s in range(row.seeds) if (r := figures[Job(name, s, finder=FINDERS[0]).key]) is not None]
+    accuracies = {peak: accuracy for peak, (accuracy, _) in grid.items()}
+    best = min(grid, key=lambda peak: grid[peak][1])
+    most_accurate, as_good = max(accuracies, key=accuracies.get), equally_accurate(accuracies, row)
     return {
         "recommended": lr,
-        "spread": float(np.percentile(rates, 90) / np.percentile(rates, 10)),
-        "abstained": row.seeds - len(rates),
+        "rates": [figures[Job(name, seed, finder=FINDERS[0]).key] for seed in range(row.seeds)],
         "best": best,
-        "factor": max(lr / best, best / lr),
+        "factor": factor(lr, best),
+        "most_accurate": most_accurate,
+        "factor_most_accurate": factor(lr, most_accurate),
         "as_good": as_good,
-        "factor_as_good": max(1.0, lr / as_good[-1], as_good[0] / lr),
-        "accuracy_recommended": accuracy(name, lr, figures),
-        "accuracy_best": grid[best],
-        "grid": grid,
+        "accuracy_recommended": at_lr[0],
+        "accuracy_best": accuracies[best],
+        "default": row.default,
+        "accuracy_default": accuracies[row.default],
+        "grid": {peak: {"accuracy": accuracy, "valid_loss": loss} for peak, (accuracy, loss) in grid.items()},
         "peers": {finder: recommended(name, figures, finder) for finder in FINDERS[1:]},
     }
 
 
-def accuracy(name: str, peak: float, figures: dict[str, float | None]) -> float | None:
-    """The mean over the seeds, or None where one is missing."""
+def factor(a: float, b: float) -> float:
+    """How many times the larger rate is the smaller one."""
+    return max(a / b, b / a)
+
+
+def equally_accurate(accuracies: dict[float, float], row: Row) -> list[float]:
+    """The peaks whose accuracy is below the highest by no more than the binomial standard error of a difference."""
+    most = max(accuracies.values())
+    error = (2 * most * (1 - most) / row.valid_images / row.runs) ** 0.5
+    return [peak for peak, accuracy in accuracies.items() if accuracy >= most - error]
+
+
+def results(name: str, peak: float, figures: Figures) -> list[float] | None:
+    """Accuracy and validation loss, each the mean over the seeds, or None where one is missing."""
     found = [figures.get(Job(name, seed, peak).key) for seed in range(ROWS[name].runs)]
-    return None if None in found else float(np.mean(found))
+    return None if None in found else np.mean(found, axis=0).tolist()
 
 
-def table(figures: dict[str, float | None]) -> Table:
+def table(figures: Figures) -> Table:
     columns = (
         "row",
         "recommended",
-        "p90/p10",
         "best",
         "factor",
         "as good",
-        "accuracy at both",
+        "accuracy at both and at the default",
         "grid",
         "valley",
         "steepest",
@@ -212,9 +187,9 @@ def table(figures: dict[str, float | None]) -> Table:
     table = Table(*columns)
     for name in ROWS:
         if found := summary(name, figures):
-            at_both = f"{found['accuracy_recommended']:.1%}, {found['accuracy_best']:.1%}"
-            grid = " ".join(f"{100 * value:.1f}" for value in found["grid"].values())
-            rates = [f"{found['recommended']:.3g}", f"{found['spread']:.2f}", f"{found['best']:.3g}"]
+            at_both = ", ".join(f"{found[f'accuracy_{which}']:.1%}" for which in ("recommended", "best", "default"))
+            grid = " ".join(f"{100 * run['accuracy']:.1f}" for run in found["grid"].values())
+            rates = [f"{found['recommended']:.3g}", f"{found['best']:.3g}"]
             as_good = f"{found['as_good'][0]:.3g} to {found['as_good'][-1]:.3g}"
             peers = ["-" if lr is None else f"{lr:.2g}" for lr in found["peers"].values()]
             table.add_row(name, *rates, f"{found['factor']:.2f}", as_good, at_both, grid, *peers)

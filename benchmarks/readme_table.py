@@ -81,17 +81,20 @@ def _exactness(report: dict) -> str:
 
 def _finder(report: dict) -> str:
     rows = [f"{name} {row['spread']:.2f} and {row['mean_loss']:.4f}" for name, row in report["summary"].items()]
-    what = f"the rate for {report['settings']['data']} over {report['settings']['seeds']} seeds"
+    settings = report["settings"]
+    what = f"the rate for {settings['data']} of {settings['size']} pixels over {settings['seeds']} seeds"
     return f"{what}, its 90th over its 10th percentile and the loss of a run with it: {'; '.join(rows)}"
 
 
 def _finder_table(report: dict) -> str:
-    rows = [
-        f"{name}: {row['recommended']:.2g}, {row['accuracy_recommended']:.1%} (best: {row['best']:.2g}, "
-        f"{row['accuracy_best']:.1%}; as good: {row['as_good'][0]:.2g} to {row['as_good'][-1]:.2g})"
-        for name, row in report["summaries"].items()
-    ]
-    return f"the recommended peak, and the accuracy of a run with it: {'; '.join(rows) or 'not measured yet'}"
+    rows = "; ".join(f"{name}: {_finder_row(row)}" for name, row in report["summaries"].items())
+    return f"the recommended peak, and the accuracy of a run with it: {rows or 'not measured yet'}"
+
+
+def _finder_row(row: dict) -> str:
+    best = f"best of a grid: {row['best']:.2g}, {row['accuracy_best']:.1%}, a factor of {row['factor']:.1f}"
+    default = f"default: {row['default']:.2g}, {row['accuracy_default']:.1%}"
+    return f"{row['recommended']:.2g}, {row['accuracy_recommended']:.1%} ({best}; {default})"
 
 
 def _finder_cost(report: dict) -> str:
@@ -141,7 +144,7 @@ COMMANDS = {  # where they are more than the name
     "train_step_cuda": "train_step --scene cuda",
     "heatmaps": "heatmaps RUN",
     "lr_finder_cifar10": "lr_finder",
-    "lr_finder_digits": "lr_finder --data digits --size 8",
+    "lr_finder_digits": "lr_finder --data digits",
 }
 
 

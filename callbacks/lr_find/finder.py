@@ -114,8 +114,8 @@ def find_lr(
     """Find the peak rate of a one-cycle run. `learn` and all random states stay as they are.
 
     A range test shows at which rates the loss moves. Where it is lowest depends on how long the test is, so it is no
-    peak to train with. Short one-cycle runs at a few peaks around it therefore follow, and the peaks after which the
-    loss is lowest, raised for the length of the real run, give the recommendation.
+    peak to train with. Short one-cycle runs at a few peaks around it therefore follow. The mean of the peaks, each
+    weighted by how far its run ended below the worst, and raised for the length of the real run, is the recommendation.
 
     Args:
         learn: any fastai `Learner`.

@@ -12,9 +12,10 @@ LIKELY_SIGMAS = 2.0  # standard errors that a fall in the range test must measur
 SURE_SIGMAS = 5.0  # and that the fall in the best short run must measure
 MIN_RELATIVE_FALL = 0.01  # and this fraction of the starting loss
 LOSS_CAP_SIGMAS = 3.0  # losses are capped at the start plus this many deviations of a step's noise
-TOLERANCE = 0.25  # of the best fall: a peak that falls short of the best by this has a weight of 1/e
+CLEARLY = 0.25  # of the best fall: the last peak is clearly the best if the loss falls further there by this
+LEAST_WEIGHT = 1e-12  # of a run that fell less, so that equal runs have equal weights
 RATIO = 2.5  # between the peaks of neighbouring short runs
-HORIZON = 0.3  # exponent of the length of a run in its best peak
+HORIZON = 0.2  # exponent of the length of a run in its best peak
 MAX_DISAGREEMENT = 10.0  # the largest ratio of what single batches recommend
 
 
@@ -84,18 +85,18 @@ def _error_of_fall(losses: ndarray, lrs: ndarray) -> float:
 
 
 def best_peak(peaks: ndarray, losses: ndarray, start: float) -> float:
-    """The centre of the peaks whose runs ended well: a geometric mean that weighs each peak by its final loss.
+    """The geometric mean of the peaks, each weighted by how far its run ended below the worst run, or below the start.
 
-    The lowest of a few noisy losses jumps from peak to peak; this mean moves little.
+    The peak with the lowest of a few noisy losses, or the minimum of a parabola through them, differs much more from
+    seed to seed. The worst run is the measure because an untrained net may lose more than one that learned nothing.
 
     Args:
         peaks: of K short runs.
         losses: at the end of each, K; one of them at least below the start.
         start: the loss before them.
     """
-    short = np.minimum(losses, start) - losses.min()  # K; a run that diverged counts as one that learned nothing
-    weights = np.exp(-short / (TOLERANCE * (start - losses.min())))
-    return float(np.exp(np.average(np.log(peaks), weights=weights)))
+    falls = min(start, losses.max()) - losses  # K
+    return float(np.exp(np.average(np.log(peaks), weights=np.maximum(falls, LEAST_WEIGHT))))
 
 
 def agreeing(peaks: ndarray, ends: ndarray, first: Fall, end_lr: float) -> tuple[float, float, float]:
@@ -115,7 +116,7 @@ def agreeing(peaks: ndarray, ends: ndarray, first: Fall, end_lr: float) -> tuple
     gain = start - means.min()
     if not gain > first.least(SURE_SIGMAS, (1 / ends.shape[1] + 1 / first.before) ** 0.5):
         raise NoSuggestion("the loss does not fall clearly in a short run, whatever its peak; take more steps")
-    if RATIO * peaks[-1] > end_lr and means[-1] < means[:-1].min(initial=start) - TOLERANCE * gain:
+    if RATIO * peaks[-1] > end_lr and means[-1] < means[:-1].min(initial=start) - CLEARLY * gain:
         raise NoSuggestion(f"the loss still falls at the last rate, {end_lr:.3g}; raise end_lr")
     lr = best_peak(peaks, means, start)
     alone = [best_peak(peaks, losses, start) for losses in ends.T if losses.min() < start]
@@ -128,8 +129,7 @@ def agreeing(peaks: ndarray, ends: ndarray, first: Fall, end_lr: float) -> tuple
 def for_a_run_of(steps: int, trial_steps: int) -> float:
     """What the best peak of short runs is multiplied by for a run of `steps`; at least 1.
 
-    A longer run takes a higher peak: it has time to recover from an unstable start, and to average the noise out at its
-    end. The exponent is provisional: it was read from runs of 25 to 624 steps of narrow nets, and no longer run has
-    tried it.
+    A longer run takes a higher peak: it has time to recover from an unstable start, and averages the noise out at its
+    end. The exponent is chosen by `benchmarks.lr_table`, whose runs have 120 to 624 steps. No longer run has tried it.
     """
     return max(1.0, steps / trial_steps) ** HORIZON

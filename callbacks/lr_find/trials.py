@@ -9,9 +9,10 @@ from fastai.learner import Learner
 from callbacks.lr_find.preserve import preserved
 from callbacks.lr_find.suggest import RATIO
 from callbacks.lr_find.sweep import Sweep, sweep
+from callbacks.schedule import OneCycle
 
 TRIALS = 6
-RISE, DIV = 5 / 24, 5.0  # the rate rises from the peak / DIV to the peak in this part of a run, then falls to 0
+CYCLE = OneCycle([1.0], div=5.0, div_final=1e5, pct_start=5 / 24, decay="linear")  # that of the default recipe
 LAST = 5  # a run is judged by the last 1/5 of its steps, at least one
 
 
@@ -37,8 +38,7 @@ class Trial:
 
 def cycle(peak: float, steps: int) -> np.ndarray:
     """The rates (`steps`) of a one-cycle run, all positive."""
-    position = (np.arange(steps) + 0.5) / steps
-    return peak * np.interp(position, [0, RISE, 1], [1 / DIV, 1, 0])
+    return peak * np.array(CYCLE.table(steps))[:, 0]
 
 
 def try_peaks(
