@@ -61,7 +61,7 @@ def straight(out: Path, settings: dict) -> tuple[str, float]:
     """The digest of the weights, and the images/s of the last epoch."""
     learn = image_learner(**settings, out=out)
     learn.fit_recipe()
-    return digest(out), learn.fitted[0][-1]["images_per_second"]
+    return digest(out), learn.fitted.epochs[-1].images_per_second
 
 
 def interrupted(out: Path, settings: dict) -> str:

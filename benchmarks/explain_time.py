@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import write_report
-from learners.run import read_json
+from learners.run import Run
 
 LIMITS = {"cifar10": 60, "digits": 25}  # seconds
 
@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     runs = parser.parse_args().runs
-    seconds = {read_json(run, "recipe.json")["data"]: timed(run) for run in runs}
+    seconds = {Run.open(run).recipe.data: timed(run) for run in runs}
     table = Table("run of", "seconds", "seconds of the processor", "at most", "busy processes meanwhile")
     for data, row in seconds.items():
         table.add_row(data, f"{row['wall']:.0f}", f"{row['cpu']:.0f}", str(LIMITS.get(data, "")), f"{row['load']:.1f}")

@@ -32,7 +32,7 @@ from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import DEFAULT
 from callbacks.gradcam.pointing import make_mosaics, pointed_mass
 from callbacks.gradcam.trust import LEVEL, measure_trust
-from learners.run import read_json
+from learners.run import Run
 from learners.saved import load_run
 
 IMAGES, MOSAICS, POOL = 25, 10, 200  # measured in one go (the images are each other's controls); images for mosaics
@@ -152,7 +152,7 @@ def summary_of(p: list[float], drop: list[float], agrees: list[bool], mass: list
 
 def save(rows: dict, options: argparse.Namespace) -> None:
     wanted = {"images": options.images, "mosaics": options.mosaics}
-    data = read_json(options.run, "recipe.json")["data"]
+    data = Run.open(options.run).recipe.data
     figures = {"data": data, "wanted": wanted, "limits": LIMITS, "summary": summary(rows), "rows": rows}
     write_report(options.out, figures)
 

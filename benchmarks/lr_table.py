@@ -25,7 +25,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.torch_core import set_seed
@@ -34,11 +33,10 @@ from rich.table import Table
 
 from benchmarks.lr_finder import fastai, lr_finder_package
 from benchmarks.lr_table_rows import FINDERS, ON_DEMAND, PEAKS, ROWS, Job, Row
+from benchmarks.narrow import narrow_learner
 from benchmarks.pictures import make_pictures
 from benchmarks.report import RESULTS, write_report
-from data import image_dls
 from learners import Recipe
-from learners.factory import assemble, initial_model
 from learners.learner import ImageLearner
 from learners.optimizer import opt_func, splitter
 
@@ -70,32 +68,24 @@ def measure(job: Job, pictures: Path) -> float | list[float] | None:
     row = ROWS[job.row]
     settings = row.settings | ({"data": str(pictures)} if row.settings["data"] == "pictures" else {})
     recipe = Recipe.of(**settings, seed=job.seed, device="cpu", lr=job.peak)
-    dls = image_dls(recipe.data, recipe)
+    learn = narrow_learner(recipe, row.width)
+    set_seed(recipe.seed)
     if job.finder in FINDERS[1:]:
         with TemporaryDirectory() as path:
             peer = fastai if job.finder == FINDERS[1] else lr_finder_package
-            return peer(plain_learner(dls, row.width, path))
-    learn = image_learner(dls, row.width)
+            return peer(plain_learner(learn, path))
     if job.finder:
         return learn.lr_find().lr
     results = learn.fit_recipe()
     return [results["accuracy"], results["valid_loss"]]
 
 
-def image_learner(dls: DataLoaders, width: int) -> ImageLearner:
-    """The project's learner; the seed decides its weights."""
-    learn = assemble(dls, initial_model(dls, width))
-    set_seed(dls.recipe.seed)
-    return learn
-
-
-def plain_learner(dls: DataLoaders, width: int, path: str) -> Learner:
-    """fastai's own learner of the same net, on which the peers can work."""
-    recipe = dls.recipe
-    loss_func = CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing)
-    kwargs = {"opt_func": opt_func(recipe), "splitter": splitter(recipe), "path": path}
-    set_seed(recipe.seed)
-    return Learner(dls, initial_model(dls, width), loss_func, **kwargs)
+def plain_learner(learn: ImageLearner, path: str) -> Learner:
+    """fastai's own learner of the same net and the same batches, on which the peers can work."""
+    plan = learn.plan
+    loss_func = CrossEntropyLossFlat(label_smoothing=plan.label_smoothing)
+    kwargs = {"opt_func": opt_func(plan), "splitter": splitter(plan), "path": path}
+    return Learner(learn.dls, learn.model, loss_func, **kwargs)
 
 
 def measure_all(names: list[str], budget: float) -> Figures:

@@ -14,15 +14,15 @@ def make_pictures(folder: Path) -> None:
     """Pictures of 128 pixels, ten classes: a CIFAR-10 image magnified three times, on another one, blurred."""
     draw = np.random.default_rng(0)
     files = open_source("cifar10", limit=10 * PER_CLASS).train
-    for i, path in enumerate(files):
+    for i, file in enumerate(files):
         ground = (
             Image.open(files[draw.integers(len(files))]).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         )
         ground = ground.filter(ImageFilter.GaussianBlur(8))
-        thing = Image.open(path).convert("RGB").resize((96, 96), Image.Resampling.BICUBIC)
+        thing = Image.open(file).convert("RGB").resize((96, 96), Image.Resampling.BICUBIC)
         ground.paste(thing, tuple(draw.integers(0, SIDE - 96, 2).tolist()))
-        (folder / path.parent.name).mkdir(parents=True, exist_ok=True)
-        ground.save(folder / path.parent.name / f"{i}.png")
+        (folder / file.label).mkdir(parents=True, exist_ok=True)
+        ground.save(folder / file.label / f"{i}.png")
 
 
 def magnified(path: Path, side: int) -> Image.Image:

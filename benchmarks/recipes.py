@@ -24,11 +24,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from benchmarks.narrow import narrow_learner
 from benchmarks.report import RESULTS, write_report
-from data import Source, image_dls, open_source
-from learners.device import pick_device
-from learners.factory import assemble, initial_model
-from learners.recipe import Recipe
+from data import Source, open_source
+from learners.recipe import Plan, Recipe
 
 EARLY_EPOCHS = 6  # in which a fall of the accuracy is looked for
 RUN_EPOCHS = 24  # the run that `Arm.epochs` speaks of
@@ -96,13 +95,12 @@ ARMS = {
 }
 
 
-def default_recipe(scale: Scale, source: Source) -> Recipe:
+def default_recipe(scale: Scale, source: Source) -> Plan:
     """The default of the app for the data of `scale`, with no field left open."""
-    recipe = Recipe.of(**scale.settings)
-    return recipe.resolve(images=len(source.train), size=source.size, mirror=source.mirror, crop=source.crop)
+    return Recipe.of(**scale.settings).plan_for(source)
 
 
-def recipe_of(arm: Arm, default: Recipe, seed: int) -> Recipe:
+def recipe_of(arm: Arm, default: Plan, seed: int) -> Recipe:
     """`default` with the change of `arm`."""
     factor = default.epochs / RUN_EPOCHS
     changes = {
@@ -117,17 +115,16 @@ def recipe_of(arm: Arm, default: Recipe, seed: int) -> Recipe:
 def train(source: Source, recipe: Recipe, width: int) -> dict[str, Any]:
     """Train once, and return what the run measured on the held-out images."""
     started = perf_counter()
-    dls = image_dls(source, recipe).to(pick_device(recipe.device))
-    learn = assemble(dls, initial_model(dls, width))
+    learn = narrow_learner(recipe, width, source)
     results = learn.fit_recipe()
-    rows, _ = learn.fitted
+    rows = learn.fitted.epochs
     return {
         "seed": recipe.seed,
         "accuracy": results["accuracy"],
         "valid_loss": results["valid_loss"],
-        "train_loss": rows[-1]["train_loss"],
-        "accuracy_by_epoch": [row["accuracy"] for row in rows],
-        "lr": learn.recipe.lr,
+        "train_loss": rows[-1].train_loss,
+        "accuracy_by_epoch": [row.metrics["accuracy"] for row in rows],
+        "lr": learn.plan.lr,
         "batch_size": recipe.batch_size,
         "seconds": perf_counter() - started,
     }

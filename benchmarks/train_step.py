@@ -24,11 +24,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from benchmarks.narrow import narrow_learner, narrow_net
 from benchmarks.report import write_report
-from data import image_dls
 from learners import Recipe, ResNet18, image_learner
 from learners.device import precision
-from learners.factory import assemble, initial_model
 
 Batches = list[tuple[Tensor, Tensor]]
 LAYOUTS = {"channels-last": torch.channels_last, "default layout": torch.contiguous_format}
@@ -118,8 +117,7 @@ def launch(rounds: int) -> dict:
     """Milliseconds a step of a net so narrow that only launches count."""
     torch.set_num_threads(1)
     settings = {"size": SIZE, "batch_size": BATCH, "limit": BATCH * STEPS, "epochs": 1, "device": "cpu"}
-    dls = image_dls("digits", Recipe.of(data="digits", **settings))
-    learn, timer = assemble(dls, initial_model(dls, WIDTH)), TrainTimer()
+    learn, timer = narrow_learner(Recipe.of(data="digits", **settings), WIDTH), TrainTimer()
     learn.add_cb(timer)
 
     def app() -> float:
@@ -128,7 +126,9 @@ def launch(rounds: int) -> dict:
 
     made = [(torch.rand(BATCH, 3, SIZE, SIZE), torch.randint(0, 10, (BATCH,))) for _ in range(STEPS)]
     batches = [(x.contiguous(memory_format=torch.channels_last), y) for x, y in made]
-    plain = plain_loop(initial_model(dls, WIDTH).train(), batches, bf16=False)
+    plain = plain_loop(
+        narrow_net(learn.dls, learn.plan, WIDTH).to(memory_format=torch.channels_last).train(), batches, bf16=False
+    )
     with torch.backends.mkldnn.flags(enabled=False):  # oneDNN writes beyond its memory where there are 4 channels
         seconds = in_turns({"app": app, "plain loop": plain}, rounds)
     ms = {name: [1000 * s / STEPS for s in each] for name, each in seconds.items()}
@@ -158,8 +158,8 @@ def app_on_gpu(bs: int, graph: bool, **settings) -> dict:
     """The fastest epoch of a run after the first, and the share of the training time that it waited for batches."""
     learn = image_learner(**{"data": "cifar10", "epochs": EPOCHS} | settings, batch_size=bs, graph=graph)
     results = learn.fit_recipe()
-    speeds = [row["images_per_second"] for row in learn.fitted[0]]
-    trained = sum(row["train_seconds"] for row in learn.fitted[0])
+    speeds = [row.images_per_second for row in learn.fitted.epochs]
+    trained = sum(row.train_seconds for row in learn.fitted.epochs)
     speed = max(speeds[1:] or speeds)
     waits = {"loader_wait": results["loader_wait_seconds"] / trained, "warmup_seconds": results["warmup_seconds"]}
     return {"images_per_second": speed, "ms": 1000 * bs / speed, **waits, "accuracy": results["accuracy"]}

@@ -9,7 +9,7 @@ from fastai.learner import Learner
 from callbacks.lr_find.preserve import preserved
 from callbacks.lr_find.suggest import RATIO
 from callbacks.lr_find.sweep import Sweep, sweep
-from callbacks.schedule import OneCycle
+from callbacks.training.schedule import OneCycle
 
 TRIALS = 6
 CYCLE = OneCycle([1.0], div=5.0, div_final=1e5, pct_start=5 / 24, decay="linear")  # that of the default recipe
