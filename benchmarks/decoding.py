@@ -25,6 +25,7 @@ from benchmarks.report import write_report
 from data import decode as module
 from data.decode import cores, decode, fitted, open_rgb, read_pixels
 from data.home import home_path
+from data.items import ImageFile
 
 SIDE, CHUNK = 32, 64
 
@@ -50,7 +51,7 @@ def in_threads(read, count: int):
 def in_processes(count: int):
     def run(files: list[Path], out: np.ndarray) -> None:
         module.cores = lambda: count
-        decode(files, out)
+        decode([ImageFile(str(path.parent), "", path.name, 0, 0) for path in files], out)
 
     return run
 

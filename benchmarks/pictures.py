@@ -15,11 +15,9 @@ def make_pictures(folder: Path) -> None:
     draw = np.random.default_rng(0)
     files = open_source("cifar10", limit=10 * PER_CLASS).train
     for i, file in enumerate(files):
-        ground = (
-            Image.open(files[draw.integers(len(files))]).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        )
+        ground = files[draw.integers(len(files))].open().resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         ground = ground.filter(ImageFilter.GaussianBlur(8))
-        thing = Image.open(file).convert("RGB").resize((96, 96), Image.Resampling.BICUBIC)
+        thing = file.open().resize((96, 96), Image.Resampling.BICUBIC)
         ground.paste(thing, tuple(draw.integers(0, SIDE - 96, 2).tolist()))
         (folder / file.label).mkdir(parents=True, exist_ok=True)
         ground.save(folder / file.label / f"{i}.png")
