@@ -20,7 +20,8 @@ def plain_model(model: nn.Module) -> nn.Module:
     """The module inside the wrappers of `torch.compile` and of data parallelism, whose layers have their own names."""
     if isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel):
         return plain_model(model.module)
-    return plain_model(model._orig_mod) if hasattr(model, "_orig_mod") else model
+    inside = getattr(model, "_orig_mod", None)
+    return model if inside is None else plain_model(inside)
 
 
 def choose_layers(
@@ -82,11 +83,12 @@ def _last_of_each_resolution(net: nn.Module, run: Callable[[], object]) -> dict[
     """
     last: dict[tuple[int, int], str] = {}
 
-    def note(name: str):
+    def note(name: str) -> Callable[[nn.Module, tuple, object], None]:
         def hook(module: nn.Module, args: tuple, out: object) -> None:
             if isinstance(out, Tensor) and out.ndim == 4:
-                last.pop(tuple(out.shape[2:]), None)  # so that the order is that of finishing
-                last[tuple(out.shape[2:])] = name
+                height, width = out.shape[2:]
+                last.pop((height, width), None)  # so that the order is that of finishing
+                last[height, width] = name
 
         return hook
 
