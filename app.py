@@ -44,10 +44,10 @@ def recipe_flags(command: Callable) -> Callable:
     ]
 
     @functools.wraps(command)
-    def with_flags(**given):
+    def with_flags(**given: Any) -> Any:
         return command(**{name: value for name, value in given.items() if value is not None})
 
-    with_flags.__signature__ = inspect.Signature(flags + own)
+    with_flags.__signature__ = inspect.Signature(flags + own)  # type: ignore[attr-defined]  # typeshed lacks what `inspect` reads
     with_flags.__annotations__ = {p.name: p.annotation for p in flags + own}
     return with_flags
 
@@ -66,7 +66,7 @@ def commands() -> None:
 
 @app.command()
 @recipe_flags
-def fit(out: Out = None, resume: Resume = None, as_json: Json = False, **settings) -> None:
+def fit(out: Out = None, resume: Resume = None, as_json: Json = False, **settings: Any) -> None:
     """Train, and leave a run directory: weights, curves, history, schedule and metrics."""
     if resume:
         from learners.resume import resume_fit
@@ -91,7 +91,7 @@ def lr_find(
     steps: Annotated[int, typer.Option(help="training steps in all")] = 200,
     out: Out = None,
     as_json: Json = False,
-    **settings,
+    **settings: Any,
 ) -> None:
     """Measure the peak learning rate of a recipe; leave its curve as a picture, CSV and JSON."""
     from learners import image_learner

@@ -33,7 +33,7 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
     path = Path(run)
     opened = open_run(path, data)
     plan, device = opened.plan, pick_device("auto")
-    model = opened.saved.model.to(device, memory_format=torch.channels_last)
+    model = opened.saved.model.to(device).to(memory_format=torch.channels_last)
 
     def measure(model: nn.Module) -> tuple[float, float]:
         bs = 2 * plan.batch_size  # as the learner's
@@ -54,13 +54,15 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
 def _loss_and_accuracy(
     model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], loss_func: nn.Module
 ) -> tuple[float, float]:
-    """Of a model in eval mode; the sums are those of the learner's validation."""
+    """Of a model in eval mode, on at least one batch; the sums are those of the learner's validation."""
     loss, hits = RunningMean(), RunningMean()
     for x, y in batches:
         with autocast(x.device):
             logits = model(x)
             loss.add(loss_func(logits, y), len(y))
         hits.add(accuracy(logits, y), len(y))
+    assert loss.value is not None
+    assert hits.value is not None
     return float(loss.value), float(hits.value)
 
 

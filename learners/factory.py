@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback
@@ -24,7 +24,7 @@ from learners.optimizer import opt_func, splitter
 from learners.recipe import Plan, Recipe
 from learners.run import Run
 
-AnyMetric = Metric | Callable[..., Any]  # a function of logits N×C and targets N, or a metric of fastai
+AnyMetric: TypeAlias = Metric | Callable[..., Any]  # a function of logits N×C and targets N, or a metric of fastai
 Callbacks = Sequence[Callback | type[Callback]]
 
 
@@ -91,7 +91,7 @@ def learner_of(
     """The learner of loaders and a model."""
     return ImageLearner(
         dls,
-        model.to(dls.device, memory_format=torch.channels_last),
+        model.to(dls.device).to(memory_format=torch.channels_last),
         recipe=recipe,
         plan=plan,
         run=run,

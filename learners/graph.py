@@ -7,12 +7,16 @@ granted about the model is looked at before each step; where that no longer hold
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from learners.device import autocast, precision
 from learners.upstream import hook_dicts
+
+if TYPE_CHECKING:
+    from learners.learner import ImageLearner
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +31,8 @@ def capture_on_cuda(model: nn.Module, sample: Tensor) -> Pass:
     """Both passes of `model`, which must be in training mode, for batches like `sample`; torch warms up by itself."""
     bf16 = precision(sample.device) == "bf16"
     with torch.autocast("cuda", torch.bfloat16, enabled=bf16, cache_enabled=False):
-        return torch.cuda.make_graphed_callables(_Pass(model), (sample,), allow_unused_input=True)
+        graphed = torch.cuda.make_graphed_callables(_Pass(model), (sample,), allow_unused_input=True)
+    return graphed  # type: ignore[return-value]  # torch returns a module like the one given, and calls it any callable
 
 
 class _Pass(nn.Module):
@@ -84,7 +89,7 @@ class GraphedModel:
         return self.replay(x).clone()
 
 
-def trusted_graph(learn, capture: Capture | None = None) -> GraphedModel | None:
+def trusted_graph(learn: "ImageLearner", capture: Capture | None = None) -> GraphedModel | None:
     """The graph of `learn.model` for its training batches; None, and a line in the log, where it cannot be trusted.
 
     Norm statistics are changed by it.
@@ -98,7 +103,7 @@ def trusted_graph(learn, capture: Capture | None = None) -> GraphedModel | None:
     return None if why else graphed
 
 
-def _tried(learn, capture: Capture) -> tuple[GraphedModel | None, str | None]:
+def _tried(learn: "ImageLearner", capture: Capture) -> tuple[GraphedModel | None, str | None]:
     learn.model.train()
     if learn.plan.compile:
         return None, "the model is compiled"
@@ -111,7 +116,7 @@ def _tried(learn, capture: Capture) -> tuple[GraphedModel | None, str | None]:
     return graphed, None
 
 
-def noise_batch(learn, seed: int) -> tuple[Tensor, Tensor]:
+def noise_batch(learn: "ImageLearner", seed: int) -> tuple[Tensor, Tensor]:
     """Images N×3×H×W, channels last, and targets N, in the shape of the training batches."""
     generator = torch.Generator().manual_seed(seed)
     n, size, device = learn.dls.train.bs, learn.plan.size, learn.dls.device
@@ -119,13 +124,13 @@ def noise_batch(learn, seed: int) -> tuple[Tensor, Tensor]:
     return x, torch.randint(0, len(learn.dls.vocab), (n,), generator=generator).to(device)
 
 
-def gradient_error(learn, graphed: Pass, x: Tensor, y: Tensor) -> float:
+def gradient_error(learn: "ImageLearner", graphed: Pass, x: Tensor, y: Tensor) -> float:
     """‖replayed − eager‖ / ‖eager‖ of the gradients of one batch."""
     eager, replayed = (gradients(learn, run, x, y) for run in (learn.model, graphed))
     return float((replayed - eager).norm() / eager.norm())
 
 
-def gradients(learn, run: Pass, x: Tensor, y: Tensor) -> Tensor:
+def gradients(learn: "ImageLearner", run: Pass, x: Tensor, y: Tensor) -> Tensor:
     """Of all parameters, in one vector, float64."""
     with autocast(x.device):
         loss = learn.loss_func(run(x), y)

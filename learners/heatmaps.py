@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from callbacks.gradcam.methods import DEFAULT
 from callbacks.gradcam.progress import progress
 from learners.run import Run
 
+if TYPE_CHECKING:
+    from learners.learner import ImageLearner
+
 log = logging.getLogger(__name__)
 
 IMAGES = 200  # training images that the choice is made on, at the most
@@ -22,7 +26,7 @@ ON_A_CPU = 32  # so that it takes a small part of a training's time there
 PART = 10  # and no more than every tenth training image
 
 
-def choose_heatmaps(learn, methods: Sequence[str] = METHODS_TRIED) -> Choice:
+def choose_heatmaps(learn: "ImageLearner", methods: Sequence[str] = METHODS_TRIED) -> Choice:
     """Compare methods and layers on training images of a learner of this project; see `choose`.
 
     A model without layers to take maps from gets the default method and no layer.
@@ -35,7 +39,7 @@ def choose_heatmaps(learn, methods: Sequence[str] = METHODS_TRIED) -> Choice:
         return Choice()
 
 
-def heatmaps_of(run: Path, learn, method: str | None, layer: str | None) -> Choice:
+def heatmaps_of(run: Path, learn: "ImageLearner", method: str | None, layer: str | None) -> Choice:
     """The heatmaps to explain a finished run with.
 
     What the user names wins, then what the run's `model.json` keeps. A run of an earlier version keeps nothing: its
@@ -60,7 +64,7 @@ def heatmaps_of(run: Path, learn, method: str | None, layer: str | None) -> Choi
     return Choice(kept["method"], kept["layer"], f"{kept['reason']}; kept in model.json", kept["images"])
 
 
-def _training_images(learn) -> tuple[Tensor, Tensor]:
+def _training_images(learn: "ImageLearner") -> tuple[Tensor, Tensor]:
     """Evenly spread training images, not augmented, and their labels."""
     files = learn.dls.source.train
     most = ON_A_CPU if learn.dls.device.type == "cpu" else IMAGES

@@ -186,6 +186,7 @@ class ImageLearner(StepLearner):
 
     def _write_results(self, folder: Path, metrics: dict[str, Any]) -> None:
         """The CSV files again, because a background write may have failed; `metrics.json` last: the run is complete."""
+        assert self.fitted is not None
         write_history(folder / "history.csv", self.fitted.epochs)
         write_schedule(folder / "schedule.csv", self.fitted.steps)
         heatmaps, dls = asdict(choose_heatmaps(self)), self.dls

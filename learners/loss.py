@@ -1,5 +1,7 @@
 """The loss of a run."""
 
+from typing import Any
+
 from fastai.losses import CrossEntropyLossFlat
 from torch import Tensor
 
@@ -10,5 +12,5 @@ class ClassLoss(CrossEntropyLossFlat):
     fastai's own `__call__` makes every loss one of its tensor types, with which each later operation takes longer.
     """
 
-    def __call__(self, inp: Tensor, targ: Tensor, **kwargs) -> Tensor:
+    def __call__(self, inp: Tensor, targ: Tensor, **kwargs: Any) -> Tensor:
         return self.func(inp, targ, **kwargs)

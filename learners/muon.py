@@ -1,6 +1,8 @@
 """SGD whose steps on filter banks are orthogonal matrices."""
 
 from collections import defaultdict
+from collections.abc import Callable
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -21,8 +23,14 @@ class Muon(torch.optim.SGD):
     Source: Jordan 2024, https://kellerjordan.github.io/posts/muon, in the form of KellerJordan/cifar10-airbench.
     """
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         groups = self.param_groups
         for group in groups:
             if group.get("orthogonal"):
@@ -44,7 +52,8 @@ class Muon(torch.optim.SGD):
                 bank.mul_(len(bank) ** 0.5 / (bank.norm() + EPSILON))
 
     def _momentum(self, bank: Tensor) -> Tensor:
-        """Nesterov's momentum of one bank."""
+        """Nesterov's momentum of one bank that has a gradient."""
+        assert bank.grad is not None
         state = self.state[bank]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(bank)

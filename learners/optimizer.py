@@ -1,7 +1,9 @@
 """The optimizer of a recipe, and the groups of parameters that it treats differently."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from fastai.optimizer import OptimWrapper
@@ -66,7 +68,7 @@ def param_groups(model: nn.Module, recipe: Recipe) -> list[Group]:
     return groups
 
 
-def splitter(recipe: Recipe):
+def splitter(recipe: Recipe) -> Callable[[nn.Module], list[dict]]:
     """fastai's `splitter` for the groups above."""
     return partial(_split, recipe=recipe)
 
@@ -75,14 +77,14 @@ def _split(model: nn.Module, recipe: Recipe) -> list[dict]:
     return [group.to_dict() for group in param_groups(model, recipe)]
 
 
-def opt_func(recipe: Recipe):
+def opt_func(recipe: Recipe) -> Callable[..., OptimWrapper]:
     """fastai's `opt_func`: torch's SGD, because fastai's own has no Nesterov momentum; or `Muon`."""
     optimizer = Muon if recipe.optimizer == "muon" else torch.optim.SGD
     sgd = partial(_fused, optimizer, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
     return partial(OptimWrapper, opt=sgd)
 
 
-def _fused(optimizer: type[torch.optim.SGD], groups: list[dict], **settings) -> torch.optim.SGD:
+def _fused(optimizer: type[torch.optim.SGD], groups: list[dict], **settings: Any) -> torch.optim.SGD:
     """The optimizer, which steps all parameters of a group in one call where their device has a kernel for that."""
     device = next(param.device for group in groups for param in group["params"])
     return optimizer(groups, fused=device.type in FUSED, **settings)

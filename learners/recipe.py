@@ -86,7 +86,7 @@ class Recipe:
     compile: bool = setting(False, "compile the model with torch.compile before the run")
     cutout: float = setting(0.25, "side of the square that is blanked, as a fraction of the image (8 of 32 pixels)")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._convert_lr()
         for name, hint in get_type_hints(type(self)).items():
             self._check_choice(name, hint)

@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from fastai.callback.core import (
+    Callback,
     CancelBackwardException,
     CancelBatchException,
     CancelEpochException,
@@ -41,7 +43,8 @@ class StepLearner(Learner):
 
     first_epoch = 0
     graphed: GraphedModel | None = None  # replays the model's training pass
-    _listeners = None  # the callbacks, and for each event of a step those of them that define it
+    # the callbacks, and for each event of a step those of them that define it
+    _listeners: tuple[list[Callback], dict[str, list[Callback]]] | None = None
 
     def one_batch(self, i: int, b: tuple) -> None:
         """Train or validate on the batch `b`, the `i`-th of its epoch."""
@@ -127,7 +130,7 @@ class StepLearner(Learner):
             self.one_batch(i, batch)
 
 
-def _plain(part, device: torch.device):
+def _plain(part: Any, device: torch.device) -> Any:
     if isinstance(part, Tensor):
         return part.as_subclass(Tensor).to(device)
     return to_device(part, device)

@@ -1,5 +1,8 @@
 """Test-time augmentation: the mean of the logits over six views of each image."""
 
+from functools import reduce
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,7 +25,7 @@ class SixViews(nn.Module):
         self.model, self.mirror = model, mirror
 
     def forward(self, x: Tensor) -> Tensor:
-        return sum(w * self._sides(shifted(x, *s)) for w, s in zip(WEIGHTS, SHIFTS, strict=True))
+        return reduce(torch.add, (w * self._sides(shifted(x, *s)) for w, s in zip(WEIGHTS, SHIFTS, strict=True)))
 
     def _sides(self, x: Tensor) -> Tensor:
         return (self.model(x) + self.model(x.flip(-1))) / 2 if self.mirror else self.model(x)

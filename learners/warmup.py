@@ -1,17 +1,21 @@
 """Compile the model and let the device choose its kernels before the clock of a run starts."""
 
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import torch
 
 from learners.device import autocast
 from learners.graph import trusted_graph
 
+if TYPE_CHECKING:
+    from learners.learner import ImageLearner
+
 STEPS = 3  # of training, and as many of validation
 GRAPH_DEVICES = ("cuda",)
 
 
-def warm_up(learn) -> float:
+def warm_up(learn: "ImageLearner") -> float:
     """Train and validate on blank batches, and leave weights, norm statistics and random states as they were.
 
     On a GPU `learn.graphed` becomes the graph of the model, where the recipe asks for it and it can be trusted.
@@ -40,7 +44,7 @@ def warm_up(learn) -> float:
     return perf_counter() - started
 
 
-def _blank_step(learn, n: int, training: bool) -> None:
+def _blank_step(learn: "ImageLearner", n: int, training: bool) -> None:
     """One step on n images as the loader gives them: N×3×H×W, channels last."""
     size, device = learn.plan.size, learn.dls.device
     x = torch.zeros(n, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)

@@ -57,7 +57,7 @@ def read_state(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _sealed(archive: bytes) -> bytes:
+def _sealed(archive: bytes | memoryview) -> bytes:
     """The zip archive with its digest as comment: torch ships its zip reader without the check of the CRCs."""
     digest = hashlib.sha256(archive).hexdigest().encode()
     return b"".join((archive[:-2], SEAL.pack(len(digest), digest)))

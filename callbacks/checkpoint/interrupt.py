@@ -3,8 +3,13 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Self
 
 NOTE = b"\nstopping after this step; a second time stops at once\n"
+
+Handler = Callable[[int, FrameType | None], Any] | int | None  # of a signal, as Python's `signal` has it
 
 
 class Interrupts:
@@ -16,20 +21,20 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.caught: int | None = None
-        self._former = {}
+        self._former: dict[signal.Signals, Handler] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._owner = os.getpid()
         if threading.current_thread() is threading.main_thread():
             self._former = {s: signal.signal(s, self._catch) for s in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *raised):
+    def __exit__(self, *raised: object) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler or signal.SIG_DFL)
         self._former = {}
 
-    def _catch(self, number, frame) -> None:
+    def _catch(self, number: int, frame: FrameType | None) -> None:
         self.__exit__()
         if os.getpid() == self._owner:  # a worker of the loader inherits this handler, and Ctrl-C goes to all
             self.caught = number
@@ -39,4 +44,5 @@ class Interrupts:
         """Raise what Python programs expect of the caught signal: KeyboardInterrupt, or SystemExit with 143."""
         if self.caught == signal.SIGINT:
             raise KeyboardInterrupt
+        assert self.caught is not None
         raise SystemExit(128 + self.caught)

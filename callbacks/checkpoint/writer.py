@@ -6,9 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import Any
+from typing import Any, Self
 
 log = logging.getLogger(__name__)
+
+Job = tuple[Callable, Path, *tuple[Any, ...]]  # a function that writes a file, the file, further arguments
 
 
 class BackgroundWriter:
@@ -23,8 +25,8 @@ class BackgroundWriter:
     def __init__(self) -> None:
         self.failed: dict[Path, OSError] = {}
         self._told = False
-        self._crash = None
-        self._jobs = Queue(maxsize=4)  # each may hold a copy of the model
+        self._crash: Exception | None = None
+        self._jobs: Queue[Job | None] = Queue(maxsize=4)  # each may hold a copy of the model
         self._thread = Thread(target=self._work, daemon=True, name="writer")
         self._thread.start()
 
@@ -37,10 +39,10 @@ class BackgroundWriter:
         self._jobs.join()
         self._raise_crash()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, *raised):
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         if kind and not issubclass(kind, Exception):
             self._drop()
         self._jobs.put(None)
@@ -69,7 +71,7 @@ class BackgroundWriter:
                 del job  # its copy of the model
                 self._jobs.task_done()
 
-    def _run(self, write, path, *args) -> None:
+    def _run(self, write: Callable, path: Path, *args: Any) -> None:
         try:
             write(path, *args)
             self.failed.pop(path, None)

@@ -2,8 +2,10 @@
 
 import io
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +18,9 @@ from callbacks.gradcam.maps import grad_cam, untouched
 from callbacks.gradcam.methods import METHODS
 from callbacks.gradcam.plots import RIGHT, WRONG, Panel, Scale, draw, short_name
 from data.common.files import replacing
+
+if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
 
 MOMENTS = 7  # columns of heatmaps in the figure at the most
 
@@ -50,11 +55,19 @@ class GradCAMCallback(Callback):
     order = 65  # after the recorder, before the progress report
 
     def __init__(
-        self, every: int = 1, count: int = 8, seed: int = 0, layer=None, method: str = "gradcam", out=None
+        self,
+        every: int = 1,
+        count: int = 8,
+        seed: int = 0,
+        layer: str | Sequence[str] | None = None,
+        method: str = "gradcam",
+        out: str | Path | None = None,
     ) -> None:
         self.every, self.count, self.seed = every, count, seed
-        self.layer, self.method, self.out = layer, method, out and Path(out)
-        self.looks, self.handle, self.training_epoch = [], None, False
+        self.layer, self.method, self.out = layer, method, Path(out) if out else None
+        self.looks: list[list[Look]] = []
+        self.handle: DisplayHandle | None = None
+        self.training_epoch = False
 
     def before_train(self) -> None:
         """Only an epoch that trains is looked at: fastai also ends an "epoch" around every prediction."""
@@ -85,7 +98,7 @@ class GradCAMCallback(Callback):
     def _look(self) -> list[Look]:
         images = range(len(self.dls.valid_ds))
         idxs = random.Random(self.seed).sample(images, min(self.count, len(images)))
-        looks = []
+        looks: list[Look] = []
         for xb, yb, shown in chosen_batches(self.dls.valid, idxs):
             cams = grad_cam(self.model, xb, yb, self.layer, self.method).cpu().numpy()
             with untouched(self.model, xb.device), torch.no_grad():

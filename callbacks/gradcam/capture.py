@@ -42,13 +42,15 @@ def _activations_and_gradients(question: Question, fuse: bool) -> list[tuple[Ten
 
 
 def _gradients(evidence: Tensor, activations: list[Tensor], names: list[str]) -> list[Tensor]:
-    gradients = [None] * len(names)
+    gradients: Sequence[Tensor | None] = [None] * len(names)
     if evidence.requires_grad:
         gradients = torch.autograd.grad(evidence, activations, allow_unused=True)
+    found = []
     for name, gradient in zip(names, gradients, strict=True):
         if gradient is None:
             raise CamError(f"layer {name!r}: the logits do not depend on it; choose one on the way to them")
-    return gradients
+        found.append(gradient)
+    return found
 
 
 def _draw(formula: Formula, a: Tensor, g: Tensor, xb: Tensor) -> Tensor:
@@ -64,7 +66,7 @@ def _captured(net: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor
     """While it lasts, a forward pass leaves the named layers' outputs here and is recorded from the first on."""
     maps: dict[str, Tensor] = {}
 
-    def keep(name: str):
+    def keep(name: str) -> Callable[[nn.Module, tuple, object], Tensor]:
         def hook(module: nn.Module, args: tuple, out: object) -> Tensor:
             if not isinstance(out, Tensor) or out.ndim != 4:
                 shape = "×".join(map(str, out.shape)) if isinstance(out, Tensor) else type(out).__name__

@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+from fastai.data.load import DataLoader
+from fastai.learner import Learner
+from torch import Tensor
+
 from callbacks.gradcam.choice import Choice
 from callbacks.gradcam.interpretation import WHY, Explained, GradCAMInterpretation
 from callbacks.gradcam.methods import DEFAULT
@@ -17,7 +21,12 @@ STAGES = 6
 
 
 def explain(
-    learn, out_dir: str | Path, choice: Choice | None = None, count: int = COUNT, dl=None, images: int = IMAGES
+    learn: Learner,
+    out_dir: str | Path,
+    choice: Choice | None = None,
+    count: int = COUNT,
+    dl: DataLoader | None = None,
+    images: int = IMAGES,
 ) -> ExplainReport:
     """Write the grids of misclassified and correct images, their heatmaps, the why-wrong grid and `explain.json`.
 
@@ -86,7 +95,7 @@ def _write_figures(interp: GradCAMInterpretation, out: Path, maps: dict[str, Exp
 
 
 def _map_reports(interp: GradCAMInterpretation, explained: Explained) -> list[MapReport]:
-    def name(target: int) -> str:
+    def name(target: int | Tensor) -> str:
         return str(interp.vocab[int(target)])
 
     return [

@@ -2,14 +2,16 @@
 
 import copy
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
 import numpy as np
 import torch
+from fastai.data.load import DataLoader
 from fastai.interpret import ClassificationInterpretation
+from fastai.learner import Learner
 from matplotlib.figure import Figure
 from sklearn.metrics import classification_report, confusion_matrix
 from torch import Tensor
@@ -39,14 +41,13 @@ class Explained:
     images: np.ndarray
     cams: np.ndarray
     targets: list[int]
-    trust: list[Trust | None]
+    trust: Sequence[Trust | None]
 
     def only(self, places: Sequence[int]) -> "Explained":
         """Those at the given places, from 0 to k-1."""
         places = list(places)
-        lists = ([values[n] for n in places] for values in (self.idxs, self.targets, self.trust))
-        idxs, targets, trust = lists
-        return Explained(idxs, self.images[places], self.cams[places], targets, trust)
+        idxs, targets = ([values[n] for n in places] for values in (self.idxs, self.targets))
+        return Explained(idxs, self.images[places], self.cams[places], targets, [self.trust[n] for n in places])
 
 
 class GradCAMInterpretation(ClassificationInterpretation):
@@ -59,7 +60,18 @@ class GradCAMInterpretation(ClassificationInterpretation):
         rows: where in the loader the images stand that were looked at; all other numbers count within these.
     """
 
-    def __init__(self, learn, dl, losses, preds, targs, act=None, layer=None, method=DEFAULT, rows=None) -> None:
+    def __init__(
+        self,
+        learn: Learner,
+        dl: DataLoader,
+        losses: Tensor,
+        preds: Tensor,
+        targs: Tensor,
+        act: Callable[[Tensor], Tensor] | None = None,
+        layer: str | Sequence[str] | None = None,
+        method: str = DEFAULT,
+        rows: Sequence[int] | None = None,
+    ) -> None:
         super().__init__(learn, dl, losses, act)
         self.preds, self.targs, self.layer, self.method = preds, targs, layer, method
         self.rows = list(range(len(targs))) if rows is None else list(rows)
@@ -67,7 +79,14 @@ class GradCAMInterpretation(ClassificationInterpretation):
 
     @classmethod
     def from_learner(
-        cls, learn, ds_idx: int = 1, dl=None, act=None, layer=None, method: str = DEFAULT, images: int | None = None
+        cls,
+        learn: Learner,
+        ds_idx: int = 1,
+        dl: DataLoader | None = None,
+        act: Callable[[Tensor], Tensor] | None = None,
+        layer: str | Sequence[str] | None = None,
+        method: str = DEFAULT,
+        images: int | None = None,
     ) -> Self:
         """Run inference once.
 
@@ -86,14 +105,16 @@ class GradCAMInterpretation(ClassificationInterpretation):
             act = _softmax
         xb, *_ = chosen_batches(dl, [0])[0]
         grad_cam(learn.model, xb, layer=layer, method=method)  # a wrong name shows before the long part
-        rows = range(len(dl.dataset))
+        rows: Sequence[int] = range(len(dl.dataset))
         if images is not None and images < len(rows):
             rows = sorted(random.Random(0).sample(rows, images))
         some = dl.new(get_idxs=partial(list, rows))
         preds, targs, losses = (t.as_subclass(Tensor) for t in learn.get_preds(dl=some, with_loss=True, act=act))
         return cls(learn, dl, losses, preds, targs, act, layer, method, rows)
 
-    def explain(self, idxs: Sequence[int], targets: Sequence[int] | None = None, trusted: bool = True) -> Explained:
+    def explain(
+        self, idxs: Sequence[int], targets: Sequence[int] | Tensor | None = None, trusted: bool = True
+    ) -> Explained:
         """Images, maps and, where `trusted`, how far to trust them; by default for the predicted classes."""
         idxs = [int(i) for i in idxs]
         targets = [int(t) for t in (self.decoded[idxs] if targets is None else targets)]
@@ -179,14 +200,9 @@ class GradCAMInterpretation(ClassificationInterpretation):
         print(classification_report(self.targs, self.decoded, labels=range(len(names)), target_names=names))
 
     def image_panels(self, explained: Explained) -> list[Panel]:
-        return [
-            Panel(
-                image,
-                f"true {self._name(self.targs[i])}\npredicted {self._name(self.decoded[i])}",
-                colour=self._mark(i),
-            )
-            for i, image in zip(explained.idxs, explained.images, strict=True)
-        ]
+        titles = [f"true {self._name(self.targs[i])}\npredicted {self._name(self.decoded[i])}" for i in explained.idxs]
+        shown = zip(explained.idxs, explained.images, titles, strict=True)
+        return [Panel(image, title, colour=self._mark(i)) for i, image, title in shown]
 
     def heat_panels(self, explained: Explained) -> list[Panel]:
         return [self._heat_panel(explained, n) for n in range(len(explained.idxs))]
@@ -218,7 +234,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
     def _pairs(self, idxs: Sequence[int], heading: str) -> Figure:
         return self.draw(self.pair_panels(self.explain(idxs)), 6, heading)
 
-    def _name(self, target: int) -> str:
+    def _name(self, target: int | Tensor) -> str:
         return short_name(self.vocab[int(target)])
 
     def _mark(self, i: int) -> str:

@@ -84,11 +84,12 @@ def _last_of_each_resolution(net: nn.Module, run: Callable[[], object]) -> dict[
     """
     last: dict[tuple[int, int], str] = {}
 
-    def note(name: str):
+    def note(name: str) -> Callable[[nn.Module, tuple, object], None]:
         def hook(module: nn.Module, args: tuple, out: object) -> None:
             if isinstance(out, Tensor) and out.ndim == 4:
-                last.pop(tuple(out.shape[2:]), None)  # so that the order is that of finishing
-                last[tuple(out.shape[2:])] = name
+                height, width = out.shape[2:]
+                last.pop((height, width), None)  # so that the order is that of finishing
+                last[height, width] = name
 
         return hook
 

@@ -21,7 +21,7 @@ def random_sample(interp: GradCAMInterpretation, correct: int) -> Explained:
 
 def method_report(interp: GradCAMInterpretation, sample: Explained) -> MethodReport:
     """Of the interpretation's own method, on a random sample, and on mosaics of images that the model gets right."""
-    passed = share([trust.passed for trust in sample.trust])
+    passed = share([trust.passed for trust in sample.trust if trust])
     return MethodReport(interp.method, interp.layer, passed, mean_share(_masses(interp)))
 
 

@@ -1,5 +1,6 @@
 """What `explain` found, as one typed object, and as a table that a person reads."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from rich.console import Group
@@ -40,7 +41,7 @@ class MethodReport:
     """
 
     method: str
-    layer: str
+    layer: str | Sequence[str] | None
     passed: Estimate | None
     pointed: Estimate | None
 
@@ -99,7 +100,8 @@ class ExplainReport:
 
 
 def _passed(maps: list[MapReport]) -> str:
-    passed, same = sum(m.trust.passed for m in maps), sum(m.trust.agrees for m in maps)
+    trust = [m.trust for m in maps if m.trust]
+    passed, same = sum(t.passed for t in trust), sum(t.agrees for t in trust)
     return f"{passed} of {len(maps)} maps have p ≤ 0.05; a second fill agrees on {same}"
 
 

@@ -73,8 +73,9 @@ def randomisation_check(
         step = -(-len(parts) // LOOKS)
         for left, (name, part) in reversed(list(enumerate(parts))):
             for module in part.modules():
-                if hasattr(module, "reset_parameters"):
-                    module.reset_parameters()
+                reset = getattr(module, "reset_parameters", None)
+                if reset is not None:
+                    reset()
             if left % step == 0:
                 alike[name] = _rank_correlation(intact, grad_cam(net, xb, targets, layer, method))
     return Randomisation(alike)

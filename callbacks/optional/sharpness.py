@@ -49,10 +49,11 @@ class SharpnessAware(Callback):
                 param.copy_(weight)
 
     def _to_worst_point(self, params: list[nn.Parameter]) -> None:
-        norm = nn.utils.get_total_norm([p.grad for p in params])
+        grads = [p.grad for p in params if p.grad is not None]
+        norm = nn.utils.get_total_norm(grads)
         with torch.no_grad():
-            for param in params:
-                param.add_(param.grad * (RADIUS / (norm + 1e-12)))  # a gradient of zero moves nothing
+            for param, grad in zip(params, grads, strict=True):
+                param.add_(grad * (RADIUS / (norm + 1e-12)))  # a gradient of zero moves nothing
 
 
 @contextmanager

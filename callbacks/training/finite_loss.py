@@ -3,6 +3,7 @@
 import math
 
 from fastai.callback.core import Callback
+from torch import Tensor
 
 from callbacks.order import FINITE_LOSS
 from callbacks.training.rates import rate_and_momentum
@@ -23,7 +24,7 @@ class FiniteLoss(Callback):
     order = FINITE_LOSS
 
     def before_fit(self) -> None:
-        self.pending = []  # (loss, epoch, step, rate) not yet looked at
+        self.pending: list[tuple[Tensor, int, int, float]] = []  # (loss, epoch, step, rate) not yet looked at
 
     def after_loss(self) -> None:
         if not self.training:

@@ -88,7 +88,7 @@ class History(Callback):
     def _fetch(self) -> None:
         """Count the hits since the last call; waits for the device."""
         pending, self.pending = self.pending, []
-        self.hits += sum(to_numbers(pending))
+        self.hits += int(sum(to_numbers(pending)))
 
     def after_train(self) -> None:
         self._fetch()

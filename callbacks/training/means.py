@@ -7,21 +7,23 @@ class RunningMean:
     """The mean over samples of values that come batch by batch, summed on their device.
 
     Attributes:
-        total, count: the sum, and the number of samples.
+        total, count: the sum, None before the first batch, and the number of samples.
     """
 
     def __init__(self) -> None:
-        self.total, self.count = 0.0, 0
+        self.total: Tensor | None = None
+        self.count = 0
 
     def add(self, mean: Tensor, n: int) -> None:
         """Take `n` samples into account whose mean is `mean`."""
-        self.total = self.total + mean.detach() * n
+        part = mean.detach() * n
+        self.total = part if self.total is None else self.total + part
         self.count += n
 
     @property
     def value(self) -> Tensor | None:
         """The mean so far, a tensor: to read its number waits for the device."""
-        return self.total / self.count if self.count else None
+        return None if self.total is None else self.total / self.count
 
 
 def accuracy(logits: Tensor, targets: Tensor) -> Tensor:

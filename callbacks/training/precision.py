@@ -28,7 +28,8 @@ class PrecisionRecord(Callback):
     run_valid = False
 
     def __init__(self, save: Callable[[str], None] | None = None) -> None:
-        self.save, self.precision = save, None
+        self.save = save
+        self.precision: str | None = None
 
     def after_pred(self) -> None:
         if self.precision is None:

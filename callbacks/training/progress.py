@@ -1,6 +1,7 @@
 """What a run says of itself while it goes on: always on stderr."""
 
 from time import perf_counter
+from typing import Self
 
 from fastai.callback.core import Callback
 from rich.console import Console
@@ -22,9 +23,11 @@ class RichProgress(Callback):
     order = PROGRESS
 
     def __init__(self) -> None:
-        self.depth, self.bar, self.fitting = 0, None, False
+        self.depth, self.fitting = 0, False
+        self.bar: Progress | None = None
+        self.console: Console | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.depth += 1
         if self.depth == 1:
             self.console = Console(stderr=True)
@@ -33,7 +36,7 @@ class RichProgress(Callback):
                 self.bar.start()
         return self
 
-    def __exit__(self, *raised):
+    def __exit__(self, *raised: object) -> None:
         self.depth -= 1
         if self.depth == 0:
             if self.bar:
@@ -47,7 +50,7 @@ class RichProgress(Callback):
     def before_validate(self) -> None:
         self._start(f"epoch {self.epoch} of {self.n_epoch}, validation" if self.fitting else "validation")
 
-    def _start(self, title) -> None:
+    def _start(self, title: str) -> None:
         self.images, self.started, self.shown = 0, perf_counter(), 0.0
         if self.bar:
             for task in self.bar.task_ids:
@@ -63,7 +66,7 @@ class RichProgress(Callback):
             self.shown = now
             self.bar.update(self.task, completed=self.iter + 1, total=self.n_iter, figures=self._figures(now))
 
-    def _figures(self, now) -> str:
+    def _figures(self, now: float) -> str:
         speed = f"{self.images / (now - self.started):,.0f} images/s"
         if not self.training:
             return speed

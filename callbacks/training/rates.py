@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from fastai.optimizer import OptimWrapper
+from fastai.optimizer import Optimizer, OptimWrapper
 
 
-def rate_groups(opt) -> list[dict[str, Any]]:
+def rate_groups(opt: Optimizer | OptimWrapper) -> list[dict[str, Any]]:
     """The dictionaries in which `opt` keeps its settings, one for each parameter group; `lr` is in each.
 
     The `hypers` of fastai's `OptimWrapper` are a translated copy of them, which takes a good part of a small step.
@@ -16,7 +16,7 @@ def rate_groups(opt) -> list[dict[str, Any]]:
     return opt.opt.param_groups if isinstance(opt, OptimWrapper) else opt.hypers
 
 
-def rate_and_momentum(opt) -> tuple[float, float]:
+def rate_and_momentum(opt: Optimizer | OptimWrapper) -> tuple[float, float]:
     """The rate and the momentum of the first parameter group; NaN where the optimizer has no momentum."""
     group = rate_groups(opt)[0]
     return float(group["lr"]), float(group.get("momentum", group.get("mom", float("nan"))))

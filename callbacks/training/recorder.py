@@ -1,6 +1,7 @@
 """fastai's recorder, which reads the device at the end of an epoch and not at each step."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from fastai.learner import Learner, Metric, Recorder
@@ -26,37 +27,41 @@ def to_numbers(tensors: list[Tensor]) -> list[float]:
     return torch.stack(tensors).tolist() if tensors else []
 
 
-class DeviceMean(Metric):
-    """Mean over samples of `func(pred, target)`, summed on the device; reading `value` waits for the device."""
-
-    def __init__(self, func: Callable[[Tensor, Tensor], Tensor], name: str | None = None) -> None:
-        self.func, self.called = func, name
+class _SampleMean(Metric):
+    """Mean over samples of what `_batch_mean` gives, summed on the device; reading `value` waits for the device."""
 
     def reset(self) -> None:
         self.mean = RunningMean()
 
-    def accumulate(self, learn) -> None:
+    def accumulate(self, learn: Learner) -> None:
         self.mean.add(self._batch_mean(learn), len(learn.y))
 
-    def _batch_mean(self, learn) -> Tensor:
+    def _batch_mean(self, learn: Learner) -> Tensor:
+        raise NotImplementedError
+
+    @property
+    def value(self) -> Tensor | None:
+        return self.mean.value
+
+
+class DeviceMean(_SampleMean):
+    """Mean over samples of `func(pred, target)`."""
+
+    def __init__(self, func: Callable[[Tensor, Tensor], Tensor], name: str | None = None) -> None:
+        self.func, self.called = func, name
+
+    def _batch_mean(self, learn: Learner) -> Tensor:
         return self.func(learn.pred, *learn.yb)
 
     @property
-    def value(self):
-        return self.mean.value
-
-    @property
-    def name(self):
+    def name(self) -> str:
         return self.called or self.func.__name__
 
 
-class DeviceLoss(DeviceMean):
+class DeviceLoss(_SampleMean):
     """Mean over samples of the learner's loss."""
 
-    def __init__(self) -> None:
-        super().__init__(func=None)
-
-    def _batch_mean(self, learn) -> Tensor:
+    def _batch_mean(self, learn: Learner) -> Tensor:
         return learn.loss.mean()
 
     @property
@@ -82,11 +87,14 @@ class SmoothLoss:
         """Take a step's loss into account, and return the average."""
         self.count += 1
         self.total = self.beta * self.total + (1 - self.beta) * loss
-        return self.value
+        return self._average()
 
     @property
     def value(self) -> float | None:
-        return self.total / (1 - self.beta**self.count) if self.count else None
+        return self._average() if self.count else None
+
+    def _average(self) -> float:
+        return self.total / (1 - self.beta**self.count)
 
 
 class DeviceRecorder(Recorder):
@@ -103,7 +111,8 @@ class DeviceRecorder(Recorder):
 
     def before_fit(self) -> None:
         super().before_fit()
-        self.pending, self.total, self.images = [], 0.0, 0
+        self.pending: list[tuple[Tensor, int]] = []  # the loss of a step and its images, not yet fetched
+        self.total, self.images = 0.0, 0
 
     def before_train(self) -> None:
         self.pending, self.total, self.images = [], 0.0, 0
@@ -129,13 +138,13 @@ class DeviceRecorder(Recorder):
         if not self.cancel_train:
             self.log.append(self.total / self.images if self.images else None)
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         self.fetch()
         smooth = {"total": self.smooth_loss.total, "count": self.smooth_loss.count}
         epoch = {"total": self.total, "images": self.images}
         return {"smooth": smooth, "epoch": epoch} | {name: getattr(self, name) for name in LISTS}
 
-    def load_state_dict(self, state) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.smooth_loss.total, self.smooth_loss.count = state["smooth"]["total"], state["smooth"]["count"]
         self.pending, self.total, self.images = [], state["epoch"]["total"], state["epoch"]["images"]
         for name in LISTS:

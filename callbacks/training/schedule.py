@@ -41,8 +41,8 @@ class OneCycle:
         decay: str = "cosine",
         starts: Sequence[float] | float = 0.0,
     ) -> None:
-        peaks, self.starts = np.array(peaks), np.array(starts)
-        rise, fall = SchedCos(peaks / div, peaks), DECAYS[decay](peaks, peaks / div_final)
+        tops, self.starts = np.array(peaks), np.array(starts)
+        rise, fall = SchedCos(tops / div, tops), DECAYS[decay](tops, tops / div_final)
         self.curve = combine_scheds([pct_start, 1 - pct_start], [rise, fall])
 
     def __call__(self, position: float) -> np.ndarray:

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from callbacks.gradcam.question import Question
 
+Maps = Callable[[Question], Tensor]  # from a question to maps B×H×W
+
 
 @dataclass(frozen=True)
 class Method:
@@ -26,7 +28,7 @@ class Method:
         weak: a figure's scale reaches at least this far, so that weak evidence looks weak.
     """
 
-    maps: Callable[[Question], Tensor]
+    maps: Maps
     unit: str
     weak: float
 
@@ -35,10 +37,10 @@ METHODS: dict[str, Method] = {}
 DEFAULT = "extremal"  # wins both tests on CIFAR-10: benchmarks/heatmaps.py
 
 
-def register(name: str, unit: str = "evidence (logits)", weak: float = 1.0):
+def register(name: str, unit: str = "evidence (logits)", weak: float = 1.0) -> Callable[[Maps], Maps]:
     """Add the decorated function to `METHODS`."""
 
-    def add(maps: Callable[[Question], Tensor]) -> Callable[[Question], Tensor]:
+    def add(maps: Maps) -> Maps:
         METHODS[name] = Method(maps, unit, weak)
         return maps
 

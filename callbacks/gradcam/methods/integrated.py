@@ -22,7 +22,7 @@ def integrated_cells(question: Question) -> Tensor:
     """
     targets, parts = question.checked_targets(), []
     for xb, wanted in zip(*(values.split(batch_of(question.xb)) for values in (question.xb, targets)), strict=True):
-        fill, total = blurred(xb), 0
+        fill, total = blurred(xb), xb.new_zeros(len(xb), *grid_of(xb))
         for step in range(STEPS):
             level = xb.new_full((len(xb), *grid_of(xb)), (step + 0.5) / STEPS).requires_grad_()
             gain = margin(question.logits(torch.lerp(fill, xb, to_pixels(level, xb))), wanted).sum()

@@ -32,7 +32,8 @@ def _lost(question: Question, image: Tensor, target: Tensor, windows: Tensor) ->
     for some in windows.split(batch_of(image)):
         xb, removed = image.expand(len(some), -1, -1, -1), to_pixels(some, image)
         fills = torch.lerp(xb, blurred(image).expand_as(xb), removed), neighbours(xb, removed, draw)
-        after.append(sum(margin(question.logits(fill), target.expand(len(some))) for fill in fills) / 2)
+        blurry, noisy = (margin(question.logits(fill), target.expand(len(some))) for fill in fills)
+        after.append((blurry + noisy) / 2)
     return margin(question.logits(image), target) - torch.cat(after)
 
 
