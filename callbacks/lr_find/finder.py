@@ -129,7 +129,8 @@ def find_lr(
     """
     _check(learn, start_lr, end_lr, steps)
     points = min(steps, max(steps // RANGE_TEST, MIN_POINTS))
-    trial_steps, trials = (steps - points) // TRIALS, ()
+    trial_steps = (steps - points) // TRIALS
+    trials: tuple[Trial, ...] = ()
     with preserved(learn.dls.train):
         first = sweep(learn, np.geomspace(start_lr, end_lr, points), factors)
     try:
@@ -155,7 +156,9 @@ def _check(learn: Learner, start_lr: float, end_lr: float, steps: int) -> None:
 
 def _recommended(curve: Sweep, first: Sweep, trials: tuple[Trial, ...], rates: Sequence[float]) -> LRFound:
     """The rates are the recommendation and both ends of its range."""
-    return LRFound(_all_steps(first, trials), curve, trials, *rates, **named_suggestions(curve.lrs, curve.losses))
+    lr, low, high = rates
+    named = named_suggestions(curve.lrs, curve.losses)
+    return LRFound(_all_steps(first, trials), curve, trials, lr, low, high, abstained=None, **named)
 
 
 def _abstained(first: Sweep, trials: tuple[Trial, ...], reason: NoSuggestion) -> LRFound:

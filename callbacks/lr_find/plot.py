@@ -20,10 +20,11 @@ def plot_lr(found: "LRFound") -> Figure:
     axes.plot(first.lrs, first.losses, ".", ms=4, color=RAW, alpha=0.7, label="range test, each step")
     if len(found.curve.lrs):
         axes.plot(found.curve.lrs, found.curve.losses, color=SMOOTH, lw=2, label="range test, smoothed")
-    ended = [trial for trial in found.trials if trial.loss is not None]
+    ended = [(trial.peak, trial.loss) for trial in found.trials if trial.loss is not None]
     if ended:
-        peaks, losses = [trial.peak for trial in ended], [trial.loss for trial in ended]
-        axes.plot(peaks, losses, "P-", ms=9, mec="white", color=TRIAL, label="end of a short run, by its peak")
+        axes.plot(
+            *zip(*ended, strict=True), "P-", ms=9, mec="white", color=TRIAL, label="end of a short run, by its peak"
+        )
     _mark_suggestions(axes, found)
     _mark_choice(axes, found)
     axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
@@ -44,7 +45,8 @@ def _mark_choice(axes: Axes, found: "LRFound") -> None:
     if found.lr is None:
         axes.set_title(f"No suggestion: {found.abstained}", fontsize=10, wrap=True)
         return
-    axes.axvspan(found.low, found.high, color=CHOICE, alpha=0.2, lw=0, label=f"{found.low:.2g} to {found.high:.2g}")
+    low, high = found.low or found.lr, found.high or found.lr
+    axes.axvspan(low, high, color=CHOICE, alpha=0.2, lw=0, label=f"{low:.2g} to {high:.2g}")
     axes.axvline(found.lr, color=CHOICE, lw=2, label=f"recommended {found.lr:.2g}")
     axes.set_title("; ".join([f"Recommended rate {found.lr:.2g}", *found.stopped[:1]]), fontsize=10)
 

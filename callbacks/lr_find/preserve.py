@@ -15,7 +15,7 @@ Restore = Callable[[], None]
 
 
 @contextmanager
-def preserved(dl) -> Iterator[None]:
+def preserved(dl: Any) -> Iterator[None]:
     """Put back, however the block ends, the loader `dl`, the generators inside it, the global ones, and autocast."""
     with ExitStack() as undo:
         for restore in (*_global_generators(), _autocast(), *map(_generator, generators_in(dl)), _loader(dl)):
@@ -46,7 +46,7 @@ def _inside(thing: Any) -> Iterable:
     return list(getattr(thing, "__dict__", {}).values())
 
 
-def _generator(generator) -> Restore:
+def _generator(generator: Any) -> Restore:
     if isinstance(generator, random.Random):
         return partial(generator.setstate, generator.getstate())
     if isinstance(generator, np.random.Generator):
@@ -64,7 +64,7 @@ def _global_generators() -> Iterator[Restore]:
         yield partial(torch.mps.set_rng_state, torch.mps.get_rng_state())
 
 
-def _loader(dl) -> Restore:
+def _loader(dl: Any) -> Restore:
     """A loader's attributes, and its `epoch` and `start` where it has them: those may be held outside it."""
     attributes = dict(vars(dl))
     position = {name: getattr(dl, name) for name in ("epoch", "start") if hasattr(dl, name)}

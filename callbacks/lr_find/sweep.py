@@ -1,12 +1,13 @@
 """One sweep of a learning-rate range test (Smith 2017, https://arxiv.org/abs/1506.01186)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from fastai.data.load import DataLoader
 from fastai.learner import Learner
 
 from callbacks.lr_find.twin import twin_of
@@ -62,7 +63,7 @@ def _begin(twin: Learner, steps: int) -> None:
         twin(event)
 
 
-def _endless(dl) -> Iterator:
+def _endless(dl: DataLoader) -> Generator[tuple]:
     while True:
         yield from dl
 

@@ -4,7 +4,7 @@ from copy import copy, deepcopy
 from itertools import chain
 
 from fastai.callback.channelslast import ChannelsLast
-from fastai.callback.core import TrainEvalCallback
+from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.mixup import MixHandler
 from fastai.callback.rnn import ModelResetter, RNNCallback, RNNRegularizer
@@ -41,8 +41,8 @@ def twin_of(learn: Learner) -> Learner:
     return twin
 
 
-def _shapes_step(cb) -> bool:
-    return isinstance(cb, STEP_CALLBACKS) or getattr(cb, "shapes_step", False)
+def _shapes_step(cb: Callback) -> bool:
+    return isinstance(cb, STEP_CALLBACKS) or getattr(type(cb), "shapes_step", False)
 
 
 def _computed_tensors(model: nn.Module) -> dict[int, Tensor]:
