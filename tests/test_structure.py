@@ -58,3 +58,23 @@ def test_the_three_lines_of_a_session(tiny):
     assert (found.lr is None) != (found.abstained is None)
     assert 0 <= results["accuracy"] <= 1
     assert len([axes for axes in figure.axes if axes.images]) >= 18  # nine images, each with its heatmap
+
+
+LIBRARY = [
+    ROOT / "app.py",
+    *(file for room in ("data", "callbacks", "learners") for file in (ROOT / room).rglob("*.py")),
+]
+
+
+def length(function: ast.FunctionDef) -> int:
+    """Its lines, without those of its docstring."""
+    text = function.body[0] if ast.get_docstring(function) else None
+    return function.end_lineno - function.lineno + 1 - (text.end_lineno - text.lineno + 1 if text else 0)
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_is_over_250_lines_and_no_function_over_30(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 250
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    assert [(f.name, length(f)) for f in functions if length(f) > 30] == []

@@ -1,5 +1,6 @@
 """All that there is to see of a trained model, as files in a directory."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from fastai.data.load import DataLoader
@@ -47,18 +48,12 @@ def explain(
         interp = GradCAMInterpretation.from_learner(
             learn, dl=dl, layer=choice.layer, method=choice.method, images=images
         )
-        stage("misclassified images")
-        wrong = interp.explain(interp.wrong()[:count])
-        true = interp.explain(wrong.idxs[:COMPARED], interp.targs[wrong.idxs[:COMPARED]], trusted=False)
-        stage("correct images")
-        sample = random_sample(interp, count)
-        correct = sample.only([n for n, i in enumerate(sample.idxs) if interp.decoded[i] == interp.targs[i]])
+        sample, maps = _explained(interp, count, stage)
         stage("heatmaps in general")
         ours = method_report(interp, sample)
         stage("Grad-CAM at the last layer, to compare with")
         usual = usual_layer(interp, sample)
         stage("random weights, and figures")
-        maps = {"misclassified": wrong, "correct": correct, "true class": true}
         report = ExplainReport(
             out=str(out_dir),
             files=_write_figures(interp, Path(out_dir), maps),
@@ -74,6 +69,19 @@ def explain(
         )
     write_json(Path(out_dir) / "explain.json", report.to_dict())
     return report
+
+
+def _explained(
+    interp: GradCAMInterpretation, count: int, stage: Callable[[str], None]
+) -> tuple[Explained, dict[str, Explained]]:
+    """A random sample of all images, and the images of the figures by the name of their group."""
+    stage("misclassified images")
+    wrong = interp.explain(interp.wrong()[:count])
+    true = interp.explain(wrong.idxs[:COMPARED], interp.targs[wrong.idxs[:COMPARED]], trusted=False)
+    stage("correct images")
+    sample = random_sample(interp, count)
+    correct = sample.only([n for n, i in enumerate(sample.idxs) if interp.decoded[i] == interp.targs[i]])
+    return sample, {"misclassified": wrong, "correct": correct, "true class": true}
 
 
 def _write_figures(interp: GradCAMInterpretation, out: Path, maps: dict[str, Explained]) -> list[str]:
