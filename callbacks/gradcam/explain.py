@@ -49,24 +49,7 @@ def explain(
             learn, dl=dl, layer=choice.layer, method=choice.method, images=images
         )
         sample, maps = _explained(interp, count, stage)
-        stage("heatmaps in general")
-        ours = method_report(interp, sample)
-        stage("Grad-CAM at the last layer, to compare with")
-        usual = usual_layer(interp, sample)
-        stage("random weights, and figures")
-        report = ExplainReport(
-            out=str(out_dir),
-            files=_write_figures(interp, Path(out_dir), maps),
-            images=len(interp.targs),
-            available=len(interp.dl.dataset),
-            misclassified=len(interp.wrong()),
-            accuracy=(interp.decoded == interp.targs).float().mean().item(),
-            choice=choice,
-            ours=ours,
-            usual=usual,
-            randomisation=randomisation(interp),
-            maps={name: _map_reports(interp, explained) for name, explained in maps.items()},
-        )
+        report = _report(interp, choice, sample, maps, Path(out_dir), stage)
     write_json(Path(out_dir) / "explain.json", report.to_dict())
     return report
 
@@ -82,6 +65,35 @@ def _explained(
     sample = random_sample(interp, count)
     correct = sample.only([n for n, i in enumerate(sample.idxs) if interp.decoded[i] == interp.targs[i]])
     return sample, {"misclassified": wrong, "correct": correct, "true class": true}
+
+
+def _report(
+    interp: GradCAMInterpretation,
+    choice: Choice,
+    sample: Explained,
+    maps: dict[str, Explained],
+    out: Path,
+    stage: Callable[[str], None],
+) -> ExplainReport:
+    """Measure the heatmaps in general, and write the figures."""
+    stage("heatmaps in general")
+    ours = method_report(interp, sample)
+    stage("Grad-CAM at the last layer, to compare with")
+    usual = usual_layer(interp, sample)
+    stage("random weights, and figures")
+    return ExplainReport(
+        out=str(out),
+        files=_write_figures(interp, out, maps),
+        images=len(interp.targs),
+        available=len(interp.dl.dataset),
+        misclassified=len(interp.wrong()),
+        accuracy=(interp.decoded == interp.targs).float().mean().item(),
+        choice=choice,
+        ours=ours,
+        usual=usual,
+        randomisation=randomisation(interp),
+        maps={name: _map_reports(interp, explained) for name, explained in maps.items()},
+    )
 
 
 def _write_figures(interp: GradCAMInterpretation, out: Path, maps: dict[str, Explained]) -> list[str]:
