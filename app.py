@@ -47,7 +47,7 @@ def recipe_flags(command: Callable) -> Callable:
     def with_flags(**given: Any) -> Any:
         return command(**{name: value for name, value in given.items() if value is not None})
 
-    with_flags.__signature__ = inspect.Signature(flags + own)  # type: ignore[attr-defined]  # typeshed lacks what `inspect` reads
+    with_flags.__signature__ = inspect.Signature(flags + own)  # type: ignore[attr-defined]  # typeshed lacks it
     with_flags.__annotations__ = {p.name: p.annotation for p in flags + own}
     return with_flags
 

@@ -32,7 +32,7 @@ def capture_on_cuda(model: nn.Module, sample: Tensor) -> Pass:
     bf16 = precision(sample.device) == "bf16"
     with torch.autocast("cuda", torch.bfloat16, enabled=bf16, cache_enabled=False):
         graphed = torch.cuda.make_graphed_callables(_Pass(model), (sample,), allow_unused_input=True)
-    return graphed  # type: ignore[return-value]  # torch returns a module like the one given, and calls it any callable
+    return graphed  # type: ignore[return-value]  # torch types the module as any callable
 
 
 class _Pass(nn.Module):

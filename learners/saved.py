@@ -29,6 +29,6 @@ def load_run(
     """
     opened = open_run(Path(run), data, model)
     place = pick_device(device)
-    plan = replace(opened.plan, device=place.type)  # type: ignore[arg-type]  # torch types the kind of a device as any str
+    plan = replace(opened.plan, device=place.type)  # type: ignore[arg-type]  # torch has `type` as any str
     dls = image_loaders(opened.source, plan.loading, opened.saved.stats, place)
     return learner_of(dls, opened.saved.model, plan, plan)
