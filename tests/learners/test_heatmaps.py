@@ -72,7 +72,7 @@ def test_the_choice_sees_training_images_without_augmentation(run):
     files = [learn.dls.source.train[i * 80 // 8] for i in range(8)]
     plain = next(iter(learn.dls.test_dl(files)))[0]
     assert (first == plain).all()
-    assert [learn.dls.vocab[i] for i in labels] == [path.parent.name for path in files]
+    assert [learn.dls.vocab[i] for i in labels] == [file.label for file in files]
 
 
 def test_explain_prints_a_table_or_one_json_object(app, run, tmp_path):
