@@ -70,7 +70,10 @@ def check_refusal(done, named, run):
 BAD_FOLDERS = {
     "an empty one": ([], "no images"),
     "one class": (["a/1.png", "a/2.png"], "one class"),
-    "a class that training lacks": (["train/a/1.png", "train/b/1.png", "valid/c/1.png"], "the class c, which no training image has"),
+    "a class that training lacks": (
+        ["train/a/1.png", "train/b/1.png", "valid/c/1.png"],
+        "the class c, which no training image has",
+    ),
 }
 
 
