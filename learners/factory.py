@@ -19,7 +19,7 @@ from learners.device import pick_device
 from learners.initial_weights import initialise
 from learners.learner import ImageLearner
 from learners.loss import ClassLoss
-from learners.models import build_model
+from learners.models import MODELS, build_model
 from learners.optimizer import opt_func, splitter
 from learners.recipe import Plan, Recipe
 from learners.run import Run
@@ -122,5 +122,7 @@ def initial_model(dls: ImageLoaders, plan: Plan, build: Callable[[int], nn.Modul
 
 
 def model_name(model: str | nn.Module | None) -> str | None:
-    """What a recipe calls this model: the name of its architecture, or its class."""
-    return type(model).__name__ if isinstance(model, nn.Module) else model
+    """What a recipe calls this model: the name of its architecture, or its class where that is not registered."""
+    if not isinstance(model, nn.Module):
+        return model
+    return next((name for name, build in MODELS.items() if build is type(model)), type(model).__name__)

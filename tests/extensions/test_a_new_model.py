@@ -8,7 +8,7 @@ from torchvision.models import resnet34
 from learners import image_learner, resume_learner
 from learners.evaluation import evaluate
 from learners.models import MODELS, model
-from learners.models.resnet18 import ResNet
+from learners.models.resnet18 import ResNet, ResNet18
 from learners.run import RunDirectoryError
 from learners.saved import load_run
 
@@ -58,6 +58,11 @@ def test_a_net_can_be_given_itself_and_keeps_its_weights(tiny, tmp_path):
         load_run(tmp_path / "run")
     assert load_run(tmp_path / "run", model=net).validate()[1] == pytest.approx(results["accuracy"])
     assert resume_learner(tmp_path / "run", model=net).model is net
+
+
+def test_a_given_net_of_a_registered_class_is_loaded_by_its_name(tiny, tmp_path):
+    image_learner(**tiny, model=ResNet18(), out=tmp_path / "run").fit_recipe()
+    assert type(load_run(tmp_path / "run").model) is ResNet18
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(app, tiny_flags):
