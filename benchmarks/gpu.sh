@@ -61,7 +61,7 @@ print("GPU:", torch.cuda.get_device_name() if torch.cuda.is_available() else "no
 EOF
 step decode 60 "$python" -c "
 from data.cache import load_pixels
-from data.sources import open_source
+from data import open_source
 print(load_pixels(open_source('$data'), $size, 'memory').shape)"
 step fit 90 bash -c "time '$python' app.py fit $flags --out $work/run"
 step evaluate 40 bash -c "time '$python' app.py evaluate $work/run --tta"
