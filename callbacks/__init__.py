@@ -1,6 +1,6 @@
 """What takes part in training or looks at a model: callbacks, the checkpoint, the learning-rate finder, Grad-CAM.
 
-Any callback can take part in three things, by what its class defines:
+Any callback can take part in three things, by what it defines:
 
 - A checkpoint keeps its state: `state_dict()` returns tensors and plain values, `load_state_dict(state)` restores them
   after the callback's `before_epoch`.

@@ -42,7 +42,7 @@ def twin_of(learn: Learner) -> Learner:
 
 
 def _shapes_step(cb: Callback) -> bool:
-    return isinstance(cb, STEP_CALLBACKS) or getattr(type(cb), "shapes_step", False)
+    return isinstance(cb, STEP_CALLBACKS) or getattr(cb, "shapes_step", False)
 
 
 def _computed_tensors(model: nn.Module) -> dict[int, Tensor]:

@@ -1,11 +1,11 @@
 """Callbacks that a setting of the recipe turns on: one file each, found by itself."""
 
 from collections.abc import Callable
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any
 
 from fastai.callback.core import Callback
+
+from data.common.discovery import import_modules
 
 Make = Callable[[Any], Callback]  # from the value of the setting to the callback
 TURNED_ON_BY: dict[str, Make] = {}
@@ -27,5 +27,4 @@ def optional_callbacks(settings: Any) -> list[Callback]:
     return [TURNED_ON_BY[name](value) for name, value in values.items() if value]
 
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+import_modules(__name__, __path__)

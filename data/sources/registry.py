@@ -11,14 +11,13 @@ function: `app.py --help` asks for the names alone.
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
 from data import sources as package
+from data.common.discovery import import_modules
 from data.items import ImageItem
 from data.settings import Mirror
 
@@ -103,8 +102,7 @@ def data_help() -> str:
 
 @cache
 def _import_all(folders: tuple[str, ...]) -> None:
-    for module in pkgutil.iter_modules(folders):
-        import_module(f"{package.__name__}.{module.name}")
+    import_modules(package.__name__, folders)
 
 
 def _registered() -> dict[str, Kind]:

@@ -1,11 +1,10 @@
 """The architectures that a recipe can name: one file each, found by itself."""
 
 from collections.abc import Callable
-from importlib import import_module
-from pkgutil import iter_modules
 
 from torch import nn
 
+from data.common.discovery import import_modules
 from learners.recipe import RecipeError
 
 Build = Callable[[int, int], nn.Module]  # (classes, channels of the images) to a net that gives logits, N×classes
@@ -33,5 +32,4 @@ def build_model(name: str, n_classes: int, channels: int = 3) -> nn.Module:
     return MODELS[name](n_classes, channels)
 
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+import_modules(__name__, __path__)

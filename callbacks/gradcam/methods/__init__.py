@@ -6,14 +6,13 @@ place, so that the mean over a map is the evidence in the image. Maps of coarse 
 The measured methods give what the margin loses, in logits, when the place is taken away.
 """
 
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 
 from torch import Tensor
 
 from callbacks.gradcam.question import Question
+from data.common.discovery import import_modules
 
 Maps = Callable[[Question], Tensor]  # from a question to maps B×H×W
 
@@ -47,5 +46,4 @@ def register(name: str, unit: str = "evidence (logits)", weak: float = 1.0) -> C
     return add
 
 
-for _module in pkgutil.iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+import_modules(__name__, __path__)
