@@ -31,7 +31,7 @@ from data.common.errors import TrainingError
 from data.common.files import replacing, write_json
 from learners.heatmaps import choose_heatmaps
 from learners.model_files import write_model
-from learners.optimizer import param_groups
+from learners.optimizer import RecipeOptimizer, param_groups
 from learners.out_of_memory import naming_memory
 from learners.provenance import provenance
 from learners.recipe import Plan, Recipe
@@ -61,8 +61,9 @@ class ImageLearner(StepLearner):
     def __init__(
         self, dls: ImageLoaders, model: nn.Module, *, recipe: Recipe, plan: Plan, run: Run | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(dls, model, path=run.path if run else Path(), **kwargs)
         self.recipe, self.plan, self.run_dir = recipe, plan, run
+        path = run.path if run else Path()
+        super().__init__(dls, model, opt_func=self.recipe_optimizer, path=path, **kwargs)
         self.logger = noop  # the progress callback prints, on stderr
 
     def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
@@ -104,9 +105,11 @@ class ImageLearner(StepLearner):
 
     def lr_find(self, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200) -> LRFound:
         """The finder of this project under fastai's name: the peak for a run of this recipe; see `find_lr`."""
-        run_steps = self.plan.epochs * len(self.dls.train)
-        factors = [group.factor for group in param_groups(self.model, self.plan)]
-        return find_lr(self, start_lr, end_lr, steps, run_steps, factors)
+        return find_lr(self, start_lr, end_lr, steps, self.plan.epochs * len(self.dls.train))
+
+    def recipe_optimizer(self, params: Any, lr: Any) -> RecipeOptimizer:
+        """The optimizer of the recipe, which is this learner's `opt_func` unless the user sets another."""
+        return RecipeOptimizer(params, lr, model=self.model, recipe=self.plan)
 
     def fit(self, *args: Any, cbs: Any = None, **kwargs: Any) -> None:
         """fastai's `fit`, which `fit_one_cycle` and the others call; a loss that is not finite ends it."""
@@ -174,7 +177,7 @@ class ImageLearner(StepLearner):
 
     def _one_cycle(self) -> OneCycle:
         """The planned rates of each group of parameters."""
-        plan, groups = self.plan, param_groups(self.model, self.plan)
+        plan, groups = self.plan, param_groups(self.model, self.plan, self.splitter(self.model))
         return OneCycle(
             [plan.lr * group.factor for group in groups],
             div=plan.div,

@@ -109,7 +109,6 @@ def find_lr(
     end_lr: float = 1.0,
     steps: int = 200,
     run_steps: int | None = None,
-    factors: Sequence[float] = (1.0,),
 ) -> LRFound:
     """Find the peak rate of a one-cycle run. `learn` and all random states stay as they are.
 
@@ -122,7 +121,6 @@ def find_lr(
         start_lr, end_lr: both ends of the range; the range test reaches them exactly.
         steps: of training, in all; fewer are taken where the range test supports no rate.
         run_steps: the length of the run that the rate is for; without it, ten epochs.
-        factors: the rate of each parameter group, as a multiple; one for all, or one each.
 
     Raises:
         LRFindError: a range or a count that cannot be, or no training batch.
@@ -132,12 +130,12 @@ def find_lr(
     trial_steps = (steps - points) // TRIALS
     trials: tuple[Trial, ...] = ()
     with preserved(learn.dls.train):
-        first = sweep(learn, np.geomspace(start_lr, end_lr, points), factors)
+        first = sweep(learn, np.geomspace(start_lr, end_lr, points))
     try:
         if trial_steps < MIN_TRIAL_STEPS:
             raise NoSuggestion(f"too few steps: {steps} leave {trial_steps} for each short run; take more steps")
         found = fall(first.losses, first.lrs)
-        trials = try_peaks(learn, float(first.lrs[found.lowest]), (start_lr, end_lr), trial_steps, factors)
+        trials = try_peaks(learn, float(first.lrs[found.lowest]), (start_lr, end_lr), trial_steps)
         rates = agreeing(np.array([t.peak for t in trials]), np.array([t.ends for t in trials]), found, end_lr)
     except NoSuggestion as reason:
         return _abstained(first, trials, reason)
