@@ -6,7 +6,7 @@ from typing import NamedTuple
 TABLE = Path(__file__).parents[2] / "docs" / "fastai.md"
 HEAD = """# What of fastai works here
 
-A learner of this project is a fastai `Learner`. Each row was written by a test that tried the method or the callback and
+A learner of this project is a fastai `Learner`. Each row was written by a test that tried the method or callback and
 compared the outcome with what the last column names, or that read the sentence with which it is refused. The tests are
 in `tests/idioms`; `WRITE_TABLE=1 python -m pytest tests/idioms` writes this file.
 
