@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastai.callback.core import Callback
+from fastai.data.load import DataLoader
 from fastcore.basics import noop
 from fastcore.foundation import L
 from fastcore.xtras import ContextManagers
@@ -29,6 +30,7 @@ from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, 
 from data.block import ImageLoaders
 from data.common.errors import TrainingError
 from data.common.files import replacing, write_json
+from data.loader import BatchDL
 from learners.heatmaps import choose_heatmaps
 from learners.model_files import write_model
 from learners.optimizer import param_groups
@@ -120,11 +122,28 @@ class ImageLearner(StepLearner):
         """fastai's context of `validate` and `get_preds`, with the progress bar."""
         return ContextManagers([self._progress(), super().validation_context(*args, **kwargs)])
 
-    def show_results(self, *args: Any, **kwargs: Any) -> Any:
-        """fastai's; the images that the model was shown beside its answers."""
-        import fastai.vision.learner  # noqa: F401  registers how answers are shown; imports torchvision
+    def validate(self, ds_idx: int = 1, dl: DataLoader | None = None, cbs: Any = None) -> Any:
+        """fastai's; training images (`ds_idx=0`) are measured as they are, all of them, in fixed order."""
+        if dl is None and ds_idx == 0:
+            dl = self.dls[0].new(shuffle=False, drop_last=False)
+        return super().validate(ds_idx, dl, cbs)
 
-        return super().show_results(*args, **kwargs)
+    def tta(self, ds_idx: int = 1, dl: DataLoader | None = None, *args: Any, **kwargs: Any) -> Any:
+        """fastai's; the images of any loader are augmented, also of one in fixed order."""
+        if isinstance(dl, BatchDL):
+            dl = dl.new(augmented=True, drop_last=False)
+        return super().tta(ds_idx, dl, *args, **kwargs)
+
+    def export(self, fname: str | Path = "export.pkl", *args: Any, **kwargs: Any) -> None:
+        """fastai's; the file is whole or absent, and the learner keeps its data and its optimizer however this ends."""
+        kept, path = (self.dls, self.opt), Path(self.path, fname).absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.opt = None  # fastai would fill a new one with its state, which fails after freezing
+            with replacing(path) as draft:
+                super().export(draft, *args, **kwargs)
+        finally:
+            self.dls, self.opt = kept
 
     def _progress(self) -> AbstractContextManager:
         """The context in which the progress callback shows its bar; empty where the learner has no such callback."""
