@@ -12,7 +12,6 @@ from fastai.data.load import DataLoader
 from fastcore.basics import noop
 from fastcore.foundation import L
 from fastcore.xtras import ContextManagers
-from matplotlib.figure import Figure
 from torch import nn
 
 from callbacks.checkpoint.callback import Checkpoint, Resume
@@ -21,6 +20,7 @@ from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.curves import plot_curves
 from callbacks.lr_find.finder import LRFound, find_lr
 from callbacks.optional import optional_callbacks
+from callbacks.picture import Picture
 from callbacks.training.finite_loss import FiniteLoss
 from callbacks.training.history import History, write_history
 from callbacks.training.loader_epoch import LoaderEpoch
@@ -94,7 +94,7 @@ class ImageLearner(StepLearner):
                 self._write_results(self.run_dir.path, metrics)
         return metrics
 
-    def plot_curves(self) -> Figure:
+    def plot_curves(self) -> Picture:
         """Losses, metrics and the applied rate of the last `fit_recipe`.
 
         Raises:
@@ -136,14 +136,16 @@ class ImageLearner(StepLearner):
 
     def export(self, fname: str | Path = "export.pkl", *args: Any, **kwargs: Any) -> None:
         """fastai's; the file is whole or absent, and the learner keeps its data and its optimizer however this ends."""
-        kept, path = (self.dls, self.opt), Path(self.path, fname).absolute()
+        dls: Any = self.dls
+        opt: Any = self.opt
+        path = Path(self.path, fname).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self.opt = None  # fastai would fill a new one with its state, which fails after freezing
             with replacing(path) as draft:
                 super().export(draft, *args, **kwargs)
         finally:
-            self.dls, self.opt = kept
+            self.dls, self.opt = dls, opt
 
     def _progress(self) -> AbstractContextManager:
         """The context in which the progress callback shows its bar; empty where the learner has no such callback."""
