@@ -9,6 +9,7 @@ from typing import Any
 
 from fastai.callback.core import Callback
 from fastai.data.load import DataLoader
+from fastai.learner import replacing_yield
 from fastcore.basics import noop
 from fastcore.foundation import L
 from fastcore.xtras import ContextManagers
@@ -136,16 +137,11 @@ class ImageLearner(StepLearner):
 
     def export(self, fname: str | Path = "export.pkl", *args: Any, **kwargs: Any) -> None:
         """fastai's; the file is whole or absent, and the learner keeps its data and its optimizer however this ends."""
-        dls: Any = self.dls
-        opt: Any = self.opt
         path = Path(self.path, fname).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.opt = None  # fastai would fill a new one with its state, which fails after freezing
-            with replacing(path) as draft:
-                super().export(draft, *args, **kwargs)
-        finally:
-            self.dls, self.opt = dls, opt
+        unfilled = replacing_yield(self, "opt", None)  # fastai fills a new one, which fails after freezing
+        with replacing_yield(self, "dls", self.dls), unfilled, replacing(path) as draft:
+            super().export(draft, *args, **kwargs)
 
     def _progress(self) -> AbstractContextManager:
         """The context in which the progress callback shows its bar; empty where the learner has no such callback."""

@@ -11,6 +11,7 @@ import torch
 from fastai.data.load import DataLoader
 from fastai.interpret import ClassificationInterpretation
 from fastai.learner import Learner
+from fastcore.foundation import L
 from sklearn.metrics import classification_report, confusion_matrix
 from torch import Tensor
 
@@ -89,7 +90,9 @@ class GradCAMInterpretation(ClassificationInterpretation):
         some = dl.new(shuffle=False, drop_last=False, get_idxs=partial(list, rows))
         with as_they_are(dl):
             preds, targs, losses = (t.as_subclass(Tensor) for t in learn.get_preds(dl=some, with_loss=True, act=act))
-        return cls(learn, dl, losses, preds, targs, act, layer, method, rows)
+        if hasattr(dl, "items"):
+            some.items = L(dl.items)[list(rows)]  # where fastai looks up what its own methods show
+        return cls(learn, some, losses, preds, targs, act, layer, method, rows)
 
     def explain(
         self, idxs: Sequence[int], targets: Sequence[int] | Tensor | None = None, trusted: bool = True

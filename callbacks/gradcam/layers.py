@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from callbacks.upstream import uncompiled
 from data.common.errors import InputError
 
-Layers: TypeAlias = str | nn.Module | Sequence[str | nn.Module] | None  # a module of the model, or its dotted name, or several
+Layers: TypeAlias = str | nn.Module | Sequence[str | nn.Module] | None  # modules of a model, or their dotted names
 
 FUSED = 3  # resolutions in the default fusion
 PLACES = 4  # rows and columns of a map, at the least: fewer say little about where
@@ -73,8 +73,8 @@ def _name_of(net: nn.Module, layer: object) -> str:
     for name, module in known.items():
         if module is layer:
             return name
-    shown = repr(layer) if isinstance(layer, str) else f"of type {type(layer).__name__}"
-    raise CamError(f"layer {shown}: no such module; choose from {_choices(net, layer)}")
+    shown = repr(layer) if isinstance(layer, str) else f"({type(layer).__name__})"
+    raise CamError(f"layer {shown}: no such module inside the model; choose from {_choices(net, layer)}")
 
 
 def candidate_layers(net: nn.Module, run: Callable[[], object]) -> list[str]:
@@ -95,7 +95,7 @@ def _wide_enough(stages: dict[str, tuple[int, int]]) -> list[str]:
 def _choices(net: nn.Module, layer: object) -> str:
     top = [n for n, _ in net.named_children()]
     name = layer if isinstance(layer, str) else ""
-    near = difflib.get_close_matches(name, [n for n, _ in net.named_modules() if n not in top], n=3)
+    near = difflib.get_close_matches(name, [n for n, _ in net.named_modules() if n and n not in top], n=3)
     return ", ".join(top + near) + ", or any module inside them"
 
 
