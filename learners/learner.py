@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fastai.callback.core import Callback
+from fastai.data.load import DataLoader
+from fastai.learner import replacing_yield
 from fastcore.basics import noop
 from fastcore.foundation import L
 from fastcore.xtras import ContextManagers
-from matplotlib.figure import Figure
 from torch import nn
 
 from callbacks.checkpoint.callback import Checkpoint, Resume
@@ -20,6 +21,7 @@ from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.curves import plot_curves
 from callbacks.lr_find.finder import LRFound, find_lr
 from callbacks.optional import optional_callbacks
+from callbacks.picture import Picture
 from callbacks.training.finite_loss import FiniteLoss
 from callbacks.training.history import History, write_history
 from callbacks.training.loader_epoch import LoaderEpoch
@@ -29,6 +31,7 @@ from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, 
 from data.block import ImageLoaders
 from data.common.errors import TrainingError
 from data.common.files import replacing, write_json
+from data.loader import BatchDL
 from learners.heatmaps import choose_heatmaps
 from learners.model_files import write_model
 from learners.optimizer import RecipeOptimizer, param_groups
@@ -93,7 +96,7 @@ class ImageLearner(StepLearner):
                 self._write_results(self.run_dir.path, metrics)
         return metrics
 
-    def plot_curves(self) -> Figure:
+    def plot_curves(self) -> Picture:
         """Losses, metrics and the applied rate of the last `fit_recipe`.
 
         Raises:
@@ -123,11 +126,25 @@ class ImageLearner(StepLearner):
         """fastai's context of `validate` and `get_preds`, with the progress bar."""
         return ContextManagers([self._progress(), super().validation_context(*args, **kwargs)])
 
-    def show_results(self, *args: Any, **kwargs: Any) -> Any:
-        """fastai's; the images that the model was shown beside its answers."""
-        import fastai.vision.learner  # noqa: F401  registers how answers are shown; imports torchvision
+    def validate(self, ds_idx: int = 1, dl: DataLoader | None = None, cbs: Any = None) -> Any:
+        """fastai's; training images (`ds_idx=0`) are measured as they are, all of them, in fixed order."""
+        if dl is None and ds_idx == 0:
+            dl = self.dls[0].new(shuffle=False, drop_last=False)
+        return super().validate(ds_idx, dl, cbs)
 
-        return super().show_results(*args, **kwargs)
+    def tta(self, ds_idx: int = 1, dl: DataLoader | None = None, *args: Any, **kwargs: Any) -> Any:
+        """fastai's; the images of any loader are augmented, also of one in fixed order."""
+        if isinstance(dl, BatchDL):
+            dl = dl.new(augmented=True, drop_last=False)
+        return super().tta(ds_idx, dl, *args, **kwargs)
+
+    def export(self, fname: str | Path = "export.pkl", *args: Any, **kwargs: Any) -> None:
+        """fastai's; the file is whole or absent, and the learner keeps its data and its optimizer however this ends."""
+        path = Path(self.path, fname).absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfilled = replacing_yield(self, "opt", None)  # fastai fills a new one, which fails after freezing
+        with replacing_yield(self, "dls", self.dls), unfilled, replacing(path) as draft:
+            super().export(draft, *args, **kwargs)
 
     def _progress(self) -> AbstractContextManager:
         """The context in which the progress callback shows its bar; empty where the learner has no such callback."""

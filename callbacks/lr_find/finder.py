@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fastai.learner import Learner
-from matplotlib.figure import Figure
 
 from callbacks.lr_find.named import named_suggestions
 from callbacks.lr_find.plot import plot_lr
@@ -16,6 +14,7 @@ from callbacks.lr_find.preserve import preserved
 from callbacks.lr_find.suggest import MIN_POINTS, NoSuggestion, agreeing, fall, for_a_run_of, smoothed
 from callbacks.lr_find.sweep import Sweep, sweep
 from callbacks.lr_find.trials import TRIALS, Trial, try_peaks
+from callbacks.picture import Picture
 from data.common.errors import InputError
 from data.common.files import replacing, write_csv, write_json
 
@@ -81,13 +80,11 @@ class LRFound:
         choice = {"lr": self.lr, "low": self.low, "high": self.high, "abstained": self.abstained}
         return choice | self.suggestions | {"stopped": self.stopped}
 
-    def plot(self) -> Figure:
+    def plot(self) -> Picture:
         return plot_lr(self)
 
     def _repr_png_(self) -> bytes:
-        buffer = BytesIO()
-        self.plot().savefig(buffer, format="png")
-        return buffer.getvalue()
+        return self.plot()._repr_png_()
 
     def save(self, folder: Path) -> None:
         """Write `lr_find.png`, `lr_find.csv` (a row a step) and `lr_find.json` into `folder`."""
