@@ -13,6 +13,8 @@ import torch
 from data.common.errors import InputError
 from data.common.files import replacing
 
+FORMAT = 4  # of the checkpoint
+READABLE = (3, 4)  # those of format 3 hold random states as well, which every step now draws from its seed
 SEAL = struct.Struct("<H64s")  # the length of the zip comment, and the comment: a SHA-256 in hexadecimal
 
 

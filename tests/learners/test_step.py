@@ -19,6 +19,7 @@ from fastai.torch_core import TensorCategory, TensorImage
 from torch import nn
 
 from learners import image_learner
+from learners.recipe_fit import planned_rates
 from learners.step import STEP_EVENTS, StepLearner
 
 WITHIN = ("before_batch", "after_pred", "after_loss", "before_backward", "before_step")
@@ -144,7 +145,7 @@ def by_hand(learn):
     rest = [p for p in model.parameters() if p.ndim == 1 and p is not norm_bias[0]]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": norm_bias}, {"params": rest}]
     opt = torch.optim.SGD(groups, lr=1.0, momentum=recipe.momentum, nesterov=True, foreach=False, fused=False)
-    plan = learn._one_cycle().table(len(learn.dls.train) * recipe.epochs)
+    plan = planned_rates(learn)
     average, losses = {name: torch.zeros_like(t) for name, t in model.state_dict().items()}, []
     horizon = max(1.0, 0.05 * len(plan))
     for step in range(len(plan)):
@@ -176,9 +177,7 @@ def by_hand(learn):
 
 
 def test_in_float64_a_run_is_the_loop_by_hand_to_12_digits(tiny):
-    learn = image_learner(**tiny, device="cpu")
-    learn.model = net()
-    learn.add_cb(ToFloat64())
+    learn = image_learner(**tiny, device="cpu", model=net(), cbs=[ToFloat64()])
     learn.fit_recipe()
     rows = learn.fitted.epochs
     losses, valid_loss, weights = by_hand(learn)
