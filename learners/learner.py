@@ -1,13 +1,10 @@
 """The `Learner` of this project: fastai's, with a recipe that it can fit by itself."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fastai.callback.core import Callback
+from fastai.callback.core import TrainEvalCallback
 from fastai.data.load import DataLoader
 from fastai.learner import replacing_yield
 from fastcore.basics import noop
@@ -15,35 +12,29 @@ from fastcore.foundation import L
 from fastcore.xtras import ContextManagers
 from torch import nn
 
-from callbacks.checkpoint.callback import Checkpoint, Resume
-from callbacks.checkpoint.interrupt import Interrupts
-from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.curves import plot_curves
+from callbacks.generators import global_generators_kept, seed_generators
 from callbacks.lr_find.finder import LRFound, find_lr
-from callbacks.optional import optional_callbacks
 from callbacks.picture import Picture
 from callbacks.training.finite_loss import FiniteLoss
-from callbacks.training.history import History, write_history
-from callbacks.training.loader_epoch import LoaderEpoch
-from callbacks.training.loader_wait import LoaderWait
-from callbacks.training.precision import PrecisionRecord
-from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, write_schedule
+from callbacks.training.progress import RichProgress
+from callbacks.training.recorder import DeviceRecorder
 from data.block import ImageLoaders
 from data.common.errors import TrainingError
-from data.common.files import replacing, write_json
+from data.common.files import replacing
 from data.loader import BatchDL
-from learners.heatmaps import choose_heatmaps
-from learners.model_files import write_model
-from learners.optimizer import RecipeOptimizer, param_groups
+from learners.agreement import check_agreement, check_images, is_empty
+from learners.optimizer import RecipeOptimizer
 from learners.out_of_memory import naming_memory
-from learners.provenance import provenance
 from learners.recipe import Plan, Recipe
+from learners.recipe_fit import fit_in_memory, fit_run
 from learners.result import FitResult
-from learners.run import Run, note_precision
+from learners.run import Run
+from learners.session import MadeWith, frozen_parameters, pipeline_of
 from learners.step import StepLearner
-from learners.warmup import warm_up
 
-Submit = Callable[..., Any]  # calls a function that writes a file, with its arguments
+# fastai's own recorder waits for the device each step, its progress bar writes into pipes
+OWN_CALLBACKS = (TrainEvalCallback, DeviceRecorder, RichProgress)
 
 
 class ImageLearner(StepLearner):
@@ -53,21 +44,40 @@ class ImageLearner(StepLearner):
         recipe: what was asked for.
         plan: what `fit_recipe` will do.
         run: the run directory that `fit_recipe` fills; without it nothing is written.
+        net_given: see `MadeWith`.
+        cbs: further callbacks.
         kwargs: arguments of fastai's `Learner`.
 
     Attributes:
         fitted: what the last `fit_recipe` measured, or None.
+        made_with: what the recipe gave it.
+        exported: it is what `load_learner` returned.
+        path: where fastai's own verbs save: the folder `learner` of the run directory.
     """
 
     fitted: FitResult | None = None
+    exported = False
 
     def __init__(
-        self, dls: ImageLoaders, model: nn.Module, *, recipe: Recipe, plan: Plan, run: Run | None = None, **kwargs: Any
+        self,
+        dls: ImageLoaders,
+        model: nn.Module,
+        *,
+        recipe: Recipe,
+        plan: Plan,
+        run: Run | None = None,
+        net_given: bool = False,
+        cbs: Any = None,
+        **kwargs: Any,
     ) -> None:
         self.recipe, self.plan, self.run_dir = recipe, plan, run
-        path = run.path if run else Path()
+        path, every = run.learner if run else Path(), [*OWN_CALLBACKS, *L(cbs)]
+        kwargs |= {"cbs": every, "default_cbs": False}
         super().__init__(dls, model, opt_func=self.recipe_optimizer, path=path, **kwargs)
         self.logger = noop  # the progress callback prints, on stderr
+        own, frozen, source = tuple(self.cbs[: len(OWN_CALLBACKS)]), frozen_parameters(model), dls.source
+        given = (self.loss_func, self.opt_func, self.splitter, own, frozen, pipeline_of(dls))
+        self.made_with = MadeWith(*given, net_given, source.fingerprint)
 
     def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
         """Train as the plan says, and return the metrics of the run (see `FitResult.metrics`).
@@ -81,20 +91,17 @@ class ImageLearner(StepLearner):
             TrainingError: the loss is not finite, the applied rate left its plan, memory ran out, the results cannot
                 be written, or `lr` is auto and no rate was found.
             RunDirectoryError: the run directory is in use.
-            CheckpointError: the checkpoint to resume from is damaged.
+            CheckpointError: the checkpoint to resume from is damaged, or does not fit this learner.
+            LearnerError: the learner would not train as its recipe says.
+            SessionError: the learner lacks what the run to resume was trained with.
         """
-        if self.run_dir is None:
-            self._measure_rate()
-            return self._fit_plan([])
-        with self.run_dir.claimed():
-            state = self._begin(self.run_dir)
-            with BackgroundWriter() as writer, Interrupts() as interrupts:
-                recipe, minutes = self.plan.to_dict(), checkpoint_minutes
-                checkpoint = Checkpoint(self.run_dir.checkpoint, writer, interrupts, recipe, minutes)
-                metrics = self._fit_plan([Resume(state), checkpoint], writer.submit)
-            with self.run_dir.results():
-                self._write_results(self.run_dir.path, metrics)
-        return metrics
+        check_agreement(self)
+        with global_generators_kept():
+            seed_generators(self.dls.device.type, self.plan.seed)
+            if self.run_dir is None:
+                return fit_in_memory(self)
+            with self.run_dir.claimed():
+                return fit_run(self, self.run_dir, checkpoint_minutes)
 
     def plot_curves(self) -> Picture:
         """Losses, metrics and the applied rate of the last `fit_recipe`.
@@ -116,15 +123,23 @@ class ImageLearner(StepLearner):
 
     def fit(self, *args: Any, cbs: Any = None, **kwargs: Any) -> None:
         """fastai's `fit`, which `fit_one_cycle` and the others call; a loss that is not finite ends it."""
+        check_images(self.dls)
+        logger = self.logger
         try:
-            with self._progress(), naming_memory(self.plan.batch_size):
+            with self._progress(), self._folder(), naming_memory(self.plan.batch_size):
                 super().fit(*args, cbs=[FiniteLoss(), *L(cbs)], **kwargs)
         finally:
             self.first_epoch = 0
+            self.logger = logger  # a CSVLogger that was interrupted has left its own
 
     def validation_context(self, *args: Any, **kwargs: Any) -> AbstractContextManager:
         """fastai's context of `validate` and `get_preds`, with the progress bar."""
-        return ContextManagers([self._progress(), super().validation_context(*args, **kwargs)])
+        return ContextManagers([self._progress(), self._folder(), super().validation_context(*args, **kwargs)])
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if is_empty(self.dls):
+            self.exported, self.run_dir = True, None
 
     def validate(self, ds_idx: int = 1, dl: DataLoader | None = None, cbs: Any = None) -> Any:
         """fastai's; training images (`ds_idx=0`) are measured as they are, all of them, in fixed order."""
@@ -150,67 +165,6 @@ class ImageLearner(StepLearner):
         """The context in which the progress callback shows its bar; empty where the learner has no such callback."""
         return getattr(self, "rich_progress", nullcontext())
 
-    def _begin(self, run: Run) -> dict[str, Any] | None:
-        """Write `recipe.json` of a new run, or load the checkpoint of an old one."""
-        if not run.new:
-            return run.read_checkpoint(self.plan)
-        self._measure_rate()
-        run.write_description(self.plan.to_dict() | provenance(self.dls))
-        return None
-
-    def _measure_rate(self) -> None:
-        """Where `lr` is auto: measure the peak rate, and keep curve and choice in the run directory."""
-        if self.recipe.lr != "auto":
-            return
-        found = self.lr_find()
-        if self.run_dir:
-            found.save(self.run_dir.path)
-        if found.lr is None:
-            raise TrainingError(f"the learning-rate finder suggests nothing: {found.abstained}; give a rate as `lr`")
-        self.plan = replace(self.plan, lr=found.lr)
-
-    def _fit_plan(self, cbs: list[Callback], submit: Submit | None = None) -> dict[str, Any]:
-        """Fit, and return the metrics of the run.
-
-        Args:
-            submit: writes the CSV files and notes the precision while training goes on; without it none are written.
-        """
-        rates = self._one_cycle().table(len(self.dls.train) * self.plan.epochs)
-        history = History(self._writes(submit, write_history, "history.csv"))
-        schedule = ScheduleRecord([r[0] for r in rates], self._writes(submit, write_schedule, "schedule.csv"))
-        precision = PrecisionRecord(self._writes(submit, note_precision, "recipe.json"))
-        wait, warmup_seconds = LoaderWait(), warm_up(self)
-        watching = [LoaderEpoch(), history, PlannedRates(rates), schedule, precision, wait]
-        try:
-            self.fit_one_cycle(self.plan.epochs, cbs=[*watching, *optional_callbacks(self.plan), *cbs], reset_opt=True)
-        finally:
-            self.graphed = None  # the memory that it replays in
-        self.fitted = FitResult(history.rows, schedule.rows, precision.precision, wait.seconds, warmup_seconds)
-        parameters = sum(p.numel() for p in self.model.parameters())
-        return self.fitted.metrics(self.plan, self.dls.source, str(self.dls.device), parameters)
-
-    def _writes(self, submit: Submit | None, write: Callable[..., None], name: str) -> Callable[[Any], None] | None:
-        return partial(submit, write, self.run_dir.path / name) if submit and self.run_dir else None
-
-    def _one_cycle(self) -> OneCycle:
-        """The planned rates of each group of parameters."""
-        plan, groups = self.plan, param_groups(self.model, self.plan, self.splitter(self.model))
-        return OneCycle(
-            [plan.lr * group.factor for group in groups],
-            div=plan.div,
-            div_final=plan.div_final,
-            pct_start=plan.peak_epoch / plan.epochs,
-            decay=plan.decay,
-            starts=[group.start / plan.epochs for group in groups],
-        )
-
-    def _write_results(self, folder: Path, metrics: dict[str, Any]) -> None:
-        """The CSV files again, because a background write may have failed; `metrics.json` last: the run is complete."""
-        assert self.fitted is not None
-        write_history(folder / "history.csv", self.fitted.epochs)
-        write_schedule(folder / "schedule.csv", self.fitted.steps)
-        heatmaps, dls = asdict(choose_heatmaps(self)), self.dls
-        write_model(folder, self.model, self.plan.model, dls.vocab, self.plan.size, dls.stats, heatmaps=heatmaps)
-        with replacing(folder / "curves.png") as draft:
-            self.plot_curves().savefig(draft, dpi=150)
-        write_json(folder / "metrics.json", metrics)
+    def _folder(self) -> AbstractContextManager:
+        """The context in which there is a folder to save into."""
+        return self.run_dir.learner_folder() if self.run_dir else nullcontext()

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -45,30 +46,39 @@ class Kill(Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def small_net():
+def small_net(seed):
     """Batch statistics and dropout, so that buffers and torch's own generator matter too."""
+    torch.manual_seed(seed)
     layers = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     return nn.Sequential(*layers, nn.Dropout(0.2), nn.Linear(8, 10))
 
 
-def seeded(learn, seed, *cbs):
-    """The same beginning in any process: a small net and random states from `seed`."""
+def learner(seed, *instruments, **settings):
+    """Of a run that begins with the weights of `seed`, in a session with random states of its own."""
+    return observed(image_learner(**SMALL | settings, model=small_net(seed), cbs=[Draws()]), seed, *instruments)
+
+
+def resumed(out, seed, *instruments, **settings):
+    """Of a run that goes on, with a net of other weights."""
+    return observed(resume_learner(out, model=small_net(seed), cbs=[Draws()], **settings), seed, *instruments)
+
+
+def observed(learn, seed, *instruments):
+    """With callbacks of the test that are no part of the session: a resumed run is not asked for them."""
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
-    for dl in learn.dls.loaders:
-        dl.rng.seed(seed)
-    learn.model = small_net()
-    return learn.add_cbs([Draws(), *cbs])
+    learn.add_cbs(instruments)
+    learn.made_with = replace(learn.made_with, cbs=(*learn.made_with.cbs, *instruments))
+    return learn
 
 
 def begin(out, *cbs, minutes=0, **settings):
-    return seeded(image_learner(**SMALL | settings, out=out), 1, *cbs).fit_recipe(checkpoint_minutes=minutes)
+    return learner(1, *cbs, **settings, out=out).fit_recipe(checkpoint_minutes=minutes)
 
 
 def go_on(out, *cbs, minutes=0, **settings):
     """With other random states and weights than those that the run began with."""
-    return seeded(resume_learner(out, **settings), 2, *cbs).fit_recipe(checkpoint_minutes=minutes)
+    return resumed(out, 2, *cbs, **settings).fit_recipe(checkpoint_minutes=minutes)
 
 
 def in_process(job, *args, **kwargs) -> int:
