@@ -1,16 +1,13 @@
 """The `Learner` of this project: fastai's, with a recipe that it can fit by itself."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastai.callback.core import Callback
-from fastcore.basics import noop
-from fastcore.foundation import L
-from fastcore.xtras import ContextManagers
+from fastcore.imports import IN_NOTEBOOK
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -18,9 +15,9 @@ from callbacks.checkpoint.callback import Checkpoint, Resume
 from callbacks.checkpoint.interrupt import Interrupts
 from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.curves import plot_curves
-from callbacks.lr_find.finder import LRFound, find_lr
+from callbacks.lr_find.finder import LRFound, asked_for, find_lr
+from callbacks.lr_find.plot import show_figure
 from callbacks.optional import optional_callbacks
-from callbacks.training.finite_loss import FiniteLoss
 from callbacks.training.history import History, write_history
 from callbacks.training.loader_epoch import LoaderEpoch
 from callbacks.training.loader_wait import LoaderWait
@@ -29,21 +26,20 @@ from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, 
 from data.block import ImageLoaders
 from data.common.errors import TrainingError
 from data.common.files import replacing, write_json
+from learners.fitting import FitLearner
 from learners.heatmaps import choose_heatmaps
 from learners.model_files import write_model
 from learners.optimizer import param_groups
-from learners.out_of_memory import naming_memory
 from learners.provenance import provenance
 from learners.recipe import Plan, Recipe
 from learners.result import FitResult
 from learners.run import Run, note_precision
-from learners.step import StepLearner
 from learners.warmup import warm_up
 
 Submit = Callable[..., Any]  # calls a function that writes a file, with its arguments
 
 
-class ImageLearner(StepLearner):
+class ImageLearner(FitLearner):
     """A fastai `Learner` that can fit its recipe; made by `image_learner`.
 
     Args:
@@ -54,16 +50,17 @@ class ImageLearner(StepLearner):
 
     Attributes:
         fitted: what the last `fit_recipe` measured, or None.
+        lr_found: what the last `lr_find` found, or None.
     """
 
     fitted: FitResult | None = None
+    lr_found: LRFound | None = None
 
     def __init__(
         self, dls: ImageLoaders, model: nn.Module, *, recipe: Recipe, plan: Plan, run: Run | None = None, **kwargs: Any
     ) -> None:
         super().__init__(dls, model, path=run.path if run else Path(), **kwargs)
         self.recipe, self.plan, self.run_dir = recipe, plan, run
-        self.logger = noop  # the progress callback prints, on stderr
 
     def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
         """Train as the plan says, and return the metrics of the run (see `FitResult.metrics`).
@@ -102,33 +99,39 @@ class ImageLearner(StepLearner):
             raise TrainingError("there is nothing to plot yet: call fit_recipe first")
         return plot_curves(self.fitted.epochs, self.fitted.steps)
 
-    def lr_find(self, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200) -> LRFound:
-        """The finder of this project under fastai's name: the peak for a run of this recipe; see `find_lr`."""
+    def lr_find(
+        self,
+        start_lr: float = 1e-7,
+        end_lr: float = 1.0,
+        num_it: int = 200,
+        stop_div: bool = True,
+        show_plot: bool = True,
+        suggest_funcs: Callable | Sequence[Callable] | None = None,
+    ) -> LRFound:
+        """The finder of this project with fastai's arguments: the peak for a run of this recipe; see `find_lr`.
+
+        Args:
+            start_lr, end_lr, num_it: see `find_lr`.
+            stop_div: stop where the loss diverges; nothing else is possible.
+            show_plot: in a notebook, show the picture.
+            suggest_funcs: which of fastai's suggestions the result gives when it is unpacked; all are its attributes.
+
+        Raises:
+            LRFindError: an argument that cannot be.
+        """
+        asked = asked_for(stop_div, suggest_funcs)
         run_steps = self.plan.epochs * len(self.dls.train)
         factors = [group.factor for group in param_groups(self.model, self.plan)]
-        return find_lr(self, start_lr, end_lr, steps, run_steps, factors)
-
-    def fit(self, *args: Any, cbs: Any = None, **kwargs: Any) -> None:
-        """fastai's `fit`, which `fit_one_cycle` and the others call; a loss that is not finite ends it."""
-        try:
-            with self._progress(), naming_memory(self.plan.batch_size):
-                super().fit(*args, cbs=[FiniteLoss(), *L(cbs)], **kwargs)
-        finally:
-            self.first_epoch = 0
-
-    def validation_context(self, *args: Any, **kwargs: Any) -> AbstractContextManager:
-        """fastai's context of `validate` and `get_preds`, with the progress bar."""
-        return ContextManagers([self._progress(), super().validation_context(*args, **kwargs)])
+        self.lr_found = replace(find_lr(self, start_lr, end_lr, num_it, run_steps, factors), asked=asked)
+        if show_plot and IN_NOTEBOOK:
+            show_figure(self.lr_found.plot())
+        return self.lr_found
 
     def show_results(self, *args: Any, **kwargs: Any) -> Any:
         """fastai's; the images that the model was shown beside its answers."""
         import fastai.vision.learner  # noqa: F401  registers how answers are shown; imports torchvision
 
         return super().show_results(*args, **kwargs)
-
-    def _progress(self) -> AbstractContextManager:
-        """The context in which the progress callback shows its bar; empty where the learner has no such callback."""
-        return getattr(self, "rich_progress", nullcontext())
 
     def _begin(self, run: Run) -> dict[str, Any] | None:
         """Write `recipe.json` of a new run, or load the checkpoint of an old one."""
@@ -162,7 +165,7 @@ class ImageLearner(StepLearner):
         wait, warmup_seconds = LoaderWait(), warm_up(self)
         watching = [LoaderEpoch(), history, PlannedRates(rates), schedule, precision, wait]
         try:
-            self.fit_one_cycle(self.plan.epochs, cbs=[*watching, *optional_callbacks(self.plan), *cbs], reset_opt=True)
+            self.fit(self.plan.epochs, cbs=[*watching, *optional_callbacks(self.plan), *cbs], reset_opt=True)
         finally:
             self.graphed = None  # the memory that it replays in
         self.fitted = FitResult(history.rows, schedule.rows, precision.precision, wait.seconds, warmup_seconds)

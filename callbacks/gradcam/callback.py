@@ -67,17 +67,22 @@ class GradCAMCallback(Callback):
         self.layer, self.method, self.out = layer, method, Path(out) if out else None
         self.looks: list[list[Look]] = []
         self.handle: DisplayHandle | None = None
-        self.training_epoch = False
+        self.training_epoch, self.new_fit = False, False
 
     def before_train(self) -> None:
         """Only an epoch that trains is looked at: fastai also ends an "epoch" around every prediction."""
-        self.training_epoch = not hasattr(self.learn, "lr_finder")
-        if self.training_epoch and self.epoch == 0:
-            self.looks, self.handle = [], None
+        self.training_epoch = True
+        self.new_fit |= self.epoch == 0
+
+    def after_cancel_validate(self) -> None:
+        """Nor an epoch whose validation was cancelled: fastai's search for a learning rate consists of such."""
+        self.training_epoch = False
 
     def after_epoch(self) -> None:
         due = self.epoch + 1 == self.n_epoch or (self.epoch + 1) % self.every == 0
         if self.training_epoch and due:
+            if self.new_fit:
+                self.looks, self.handle, self.new_fit = [], None, False
             self.looks.append(self._look())
             self._show()
         self.training_epoch = False

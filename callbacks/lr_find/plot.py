@@ -1,5 +1,6 @@
 """The picture of what the finder measured."""
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
@@ -33,6 +34,15 @@ def plot_lr(found: "LRFound") -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(frameon=False, loc="outside right upper")
     return figure
+
+
+def show_figure(figure: Figure) -> None:
+    """Show a figure below the cell of a notebook that runs now."""
+    from IPython.display import Image, display
+
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    display(Image(buffer.getvalue()))
 
 
 def _mark_suggestions(axes: Axes, found: "LRFound") -> None:
