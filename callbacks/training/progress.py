@@ -4,7 +4,7 @@ from time import perf_counter
 from typing import Self
 
 from fastai.callback.core import Callback
-from fastcore.basics import noop
+from fastai.imports import noop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
