@@ -30,7 +30,7 @@ Resume = Annotated[Path | None, typer.Option(help="resume the run in this direct
 
 Run = Annotated[Path, typer.Argument(help="directory of a finished run")]
 FLAGS = {name: f"--{name.replace('_', '-')}" for name in (*(f.name for f in fields(Recipe)), "out")}
-FLAGS["lr_find"] = "`lr-find`"
+FLAGS |= {"lr_find": "`lr-find`", "num_it": "--steps", "start_lr": "--start-lr", "end_lr": "--end-lr"}
 
 
 def recipe_flags(command: Callable) -> Callable:

@@ -32,7 +32,7 @@ def ratios() -> list[float]:
     found = []
     for _ in range(ROUNDS):
         started = process_time()
-        sweeps = find_lr(learn, steps=STEPS).sweeps
+        sweeps = find_lr(learn, num_it=STEPS).sweeps
         finder = process_time() - started
         taken = sum(len(sweep.lrs) + bool(sweep.stopped) for sweep in sweeps)  # the step that told of the end too
         found.append(finder / by_hand(learn, taken))

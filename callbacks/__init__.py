@@ -1,12 +1,15 @@
 """What takes part in training or looks at a model: callbacks, the checkpoint, the learning-rate finder, Grad-CAM.
 
-Any callback can take part in three things, by what it defines:
+Any callback can take part in four things, by what it defines:
 
 - A checkpoint keeps its state: `state_dict()` returns tensors and plain values, `load_state_dict(state)` restores them
   after the callback's `before_epoch`.
 - It is asked before a checkpoint is written: `before_checkpoint()` may raise a `TrainingError`, and the file stays.
-- It joins the steps of the learning-rate finder, as a copy: `shapes_step = True`. fastai's callbacks that change a
-  step join too; see `STEP_CALLBACKS` in callbacks/lr_find/twin.py.
+- It is entered around each fit and each validation: it is a context manager, with `__enter__` and `__exit__`.
+- It joins the steps of the learning-rate finder, as a copy, unless it looks at results in `after_batch` or
+  `after_epoch`; `shapes_step = True` or `False` overrules that. See `joins` in callbacks/lr_find/twin.py.
+
+Callbacks get `after_cancel_fit` after any exception in a fit; fastai fires it for `CancelFitException` alone.
 
 callbacks/order.py lists in which order callbacks see an event.
 """

@@ -1,5 +1,6 @@
 """The picture of a run: losses, metrics, and the rate that was applied."""
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -30,29 +31,38 @@ def plot_curves(epochs: Sequence[EpochRow], steps: Sequence[StepRow]) -> Picture
 
 
 def _plot_losses(axes: Axes, epochs: Sequence[EpochRow]) -> None:
-    train, valid = [row.train_loss for row in epochs], [row.valid_loss for row in epochs]
+    train, valid = _numbers([row.train_loss for row in epochs]), _numbers([row.valid_loss for row in epochs])
     _line(axes, epochs, train, TRAIN, "training")
     _line(axes, epochs, valid, VALID, "validation")
     axes.set(title="Loss", ylabel="cross entropy")
-    if min(train + valid) > 0 and max(train + valid) > 10 * min(train + valid):
+    measured = [loss for loss in train + valid if not math.isnan(loss)]
+    if measured and min(measured) > 0 and max(measured) > 10 * min(measured):
         axes.set_yscale("log")  # an epoch at the peak rate can have a loss that would flatten all others
     axes.legend(frameon=False)
 
 
 def _plot_metrics(axes: Axes, epochs: Sequence[EpochRow]) -> None:
     names = list(epochs[-1].metrics)
-    values = {name: [row.metrics[name] for row in epochs] for name in names}
-    fractions = all(0 <= value <= 1 for series in values.values() for value in series)
+    values = {name: _numbers([row.metrics[name] for row in epochs]) for name in names}
+    fractions = not any(value < 0 or value > 1 for series in values.values() for value in series)
     scale, unit = (100, "%") if fractions else (1, "")
     if "accuracy" in names:
-        _line(axes, epochs, [scale * row.train_accuracy for row in epochs], TRAIN, "training, augmented")
+        train = _numbers([row.train_accuracy for row in epochs])
+        _line(axes, epochs, [scale * value for value in train], TRAIN, "training, augmented")
     for name, colour in zip(names, (VALID, *FURTHER * len(names)), strict=False):
-        label = "validation" if names == ["accuracy"] else f"{name}, validation"
+        part = "" if name.startswith(("train_", "valid_")) else ", validation"
+        label = "validation" if names == ["accuracy"] else name + part
         _line(axes, epochs, [scale * value for value in values[name]], colour, label)
     if names:
-        title = names[0].replace("_", " ").capitalize()
-        axes.set(title=f"{title}: {scale * values[names[0]][-1]:.4g}{unit} at the end", ylabel=unit)
+        title, last = names[0].replace("_", " ").capitalize(), scale * values[names[0]][-1]
+        end = "not measured" if math.isnan(last) else f"{last:.4g}{unit}"
+        axes.set(title=f"{title}: {end} at the end", ylabel=unit)
         axes.legend(frameon=False)
+
+
+def _numbers(values: Sequence[float | None]) -> list[float]:
+    """NaN, which leaves a gap in a line, for what was not measured."""
+    return [math.nan if value is None else value for value in values]
 
 
 def _plot_rate(axes: Axes, steps: Sequence[StepRow]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from fastai.callback.core import Callback
 from fastai.learner import Metric
+from fastcore.foundation import L
 from torch import nn
 
 from callbacks.training.means import accuracy
@@ -24,6 +25,7 @@ from learners.recipe import Plan, Recipe
 from learners.run import Run
 
 AnyMetric: TypeAlias = Metric | Callable[..., Any]  # a function of logits N×C and targets N, or a metric of fastai
+Metrics: TypeAlias = AnyMetric | Sequence[AnyMetric] | None  # one or several
 Callbacks = Sequence[Callback | type[Callback]]
 
 
@@ -31,7 +33,7 @@ def image_learner(
     data: Data = "cifar10",
     *,
     model: str | nn.Module | None = None,
-    metrics: Sequence[AnyMetric] = (accuracy,),
+    metrics: Metrics = (accuracy,),
     cbs: Callbacks = (),
     out: str | Path | None = None,
     **settings: Any,
@@ -41,7 +43,8 @@ def image_learner(
     Args:
         data: the name of a data set, a folder of images, a table of labels, or a dataset object; see `open_source`.
         model: the name of an architecture; or a net, whose weights stay as they are.
-        metrics: functions of logits N×C and targets N that return the mean of a batch, or metrics of fastai.
+        metrics: functions of logits N×C and targets N that return the mean of a batch, or metrics of fastai; one or
+            several.
         cbs: further callbacks.
         out: the run directory that `fit_recipe` fills; without it the session writes no files.
         settings: any field of `Recipe`.
@@ -66,7 +69,7 @@ def assemble(
     device: torch.device,
     model: str | nn.Module | None = None,
     *,
-    metrics: Sequence[AnyMetric] = (accuracy,),
+    metrics: Metrics = (accuracy,),
     cbs: Callbacks = (),
     run: Run | None = None,
 ) -> ImageLearner:
@@ -84,7 +87,7 @@ def learner_of(
     recipe: Recipe,
     plan: Plan,
     *,
-    metrics: Sequence[AnyMetric] = (accuracy,),
+    metrics: Metrics = (accuracy,),
     cbs: Callbacks = (),
     run: Run | None = None,
     net_given: bool = False,
@@ -105,7 +108,7 @@ def learner_of(
         loss_func=ClassLoss(label_smoothing=plan.label_smoothing),
         splitter=body_and_head,
         lr=plan.lr,
-        metrics=[metric if isinstance(metric, Metric) else DeviceMean(metric) for metric in metrics],
+        metrics=[metric if isinstance(metric, Metric) else DeviceMean(metric) for metric in L(metrics)],
     )
 
 

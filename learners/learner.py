@@ -1,43 +1,42 @@
 """The `Learner` of this project: fastai's, with a recipe that it can fit by itself."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fastai.callback.core import TrainEvalCallback
 from fastai.data.load import DataLoader
 from fastai.learner import replacing_yield
-from fastcore.basics import noop
 from fastcore.foundation import L
-from fastcore.xtras import ContextManagers
+from fastcore.imports import IN_NOTEBOOK
 from torch import nn
 
 from callbacks.curves import plot_curves
 from callbacks.generators import global_generators_kept, seed_generators
-from callbacks.lr_find.finder import LRFound, find_lr
+from callbacks.lr_find.finder import LRFound, asked_for, find_lr
 from callbacks.picture import Picture
-from callbacks.training.finite_loss import FiniteLoss
 from callbacks.training.progress import RichProgress
 from callbacks.training.recorder import DeviceRecorder
 from data.block import ImageLoaders
 from data.common.errors import TrainingError
 from data.common.files import replacing
 from data.loader import BatchDL
-from learners.agreement import check_agreement, check_images, is_empty
+from learners.agreement import check_agreement, is_empty
+from learners.fitting import Callbacks, FitLearner
 from learners.optimizer import RecipeOptimizer
-from learners.out_of_memory import naming_memory
 from learners.recipe import Plan, Recipe
 from learners.recipe_fit import fit_in_memory, fit_run
 from learners.result import FitResult
 from learners.run import Run
 from learners.session import MadeWith, frozen_parameters, pipeline_of
-from learners.step import StepLearner
 
 # fastai's own recorder waits for the device each step, its progress bar writes into pipes
 OWN_CALLBACKS = (TrainEvalCallback, DeviceRecorder, RichProgress)
 
 
-class ImageLearner(StepLearner):
+class ImageLearner(FitLearner):
     """A fastai `Learner` that can fit its recipe; made by `image_learner`.
 
     Args:
@@ -53,9 +52,11 @@ class ImageLearner(StepLearner):
         made_with: what the recipe gave it.
         exported: it is what `load_learner` returned.
         path: where fastai's own verbs save: the folder `learner` of the run directory.
+        lr_found: what the last `lr_find` found, or None.
     """
 
     fitted: FitResult | None = None
+    lr_found: LRFound | None = None
     exported = False
 
     def __init__(
@@ -74,7 +75,6 @@ class ImageLearner(StepLearner):
         path, every = run.learner if run else Path(), [*OWN_CALLBACKS, *L(cbs)]
         kwargs |= {"cbs": every, "default_cbs": False}
         super().__init__(dls, model, opt_func=self.recipe_optimizer, path=path, **kwargs)
-        self.logger = noop  # the progress callback prints, on stderr
         own, frozen, source = tuple(self.cbs[: len(OWN_CALLBACKS)]), frozen_parameters(model), dls.source
         given = (self.loss_func, self.opt_func, self.splitter, own, frozen, pipeline_of(dls))
         self.made_with = MadeWith(*given, net_given, source.fingerprint)
@@ -113,28 +113,38 @@ class ImageLearner(StepLearner):
             raise TrainingError("there is nothing to plot yet: call fit_recipe first")
         return plot_curves(self.fitted.epochs, self.fitted.steps)
 
-    def lr_find(self, start_lr: float = 1e-7, end_lr: float = 1.0, steps: int = 200) -> LRFound:
-        """The finder of this project under fastai's name: the peak for a run of this recipe; see `find_lr`."""
-        return find_lr(self, start_lr, end_lr, steps, self.plan.epochs * len(self.dls.train))
+    def lr_find(
+        self,
+        start_lr: float = 1e-7,
+        end_lr: float = 1.0,
+        num_it: int = 200,
+        stop_div: bool = True,
+        show_plot: bool = True,
+        suggest_funcs: Callable | Sequence[Callable] | None = None,
+    ) -> LRFound:
+        """The finder of this project with fastai's arguments: the peak for a run of this recipe; see `find_lr`.
+
+        Args:
+            start_lr, end_lr, num_it: see `find_lr`.
+            stop_div: stop where the loss diverges; nothing else is possible.
+            show_plot: in a notebook, show the picture.
+            suggest_funcs: which of fastai's suggestions the result gives when it is unpacked; all are its attributes.
+
+        Raises:
+            LRFindError: an argument that cannot be.
+        """
+        asked = asked_for(stop_div, suggest_funcs)
+        run_steps = self.plan.epochs * len(self.dls.train)
+        self.lr_found = replace(find_lr(self, start_lr, end_lr, num_it, run_steps), asked=asked)
+        if show_plot and IN_NOTEBOOK:
+            from IPython.display import display
+
+            display(self.lr_found.plot())
+        return self.lr_found
 
     def recipe_optimizer(self, params: Any, lr: Any) -> RecipeOptimizer:
         """The optimizer of the recipe, which is this learner's `opt_func` unless the user sets another."""
         return RecipeOptimizer(params, lr, model=self.model, recipe=self.plan)
-
-    def fit(self, *args: Any, cbs: Any = None, **kwargs: Any) -> None:
-        """fastai's `fit`, which `fit_one_cycle` and the others call; a loss that is not finite ends it."""
-        check_images(self.dls)
-        logger = self.logger
-        try:
-            with self._progress(), self._folder(), naming_memory(self.plan.batch_size):
-                super().fit(*args, cbs=[FiniteLoss(), *L(cbs)], **kwargs)
-        finally:
-            self.first_epoch = 0
-            self.logger = logger  # a CSVLogger that was interrupted has left its own
-
-    def validation_context(self, *args: Any, **kwargs: Any) -> AbstractContextManager:
-        """fastai's context of `validate` and `get_preds`, with the progress bar."""
-        return ContextManagers([self._progress(), self._folder(), super().validation_context(*args, **kwargs)])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -161,9 +171,10 @@ class ImageLearner(StepLearner):
         with replacing_yield(self, "dls", self.dls), unfilled, replacing(path) as draft:
             super().export(draft, *args, **kwargs)
 
-    def _progress(self) -> AbstractContextManager:
-        """The context in which the progress callback shows its bar; empty where the learner has no such callback."""
-        return getattr(self, "rich_progress", nullcontext())
+    @contextmanager
+    def _with_callbacks(self, cbs: Callbacks) -> Iterator[None]:
+        with self._folder(), super()._with_callbacks(cbs):
+            yield
 
     def _folder(self) -> AbstractContextManager:
         """The context in which there is a folder to save into."""

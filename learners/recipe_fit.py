@@ -104,7 +104,7 @@ def _fit_plan(learn: "ImageLearner", cbs: list[Callback], writes: Writes = _nowh
     seeds = StepSeed(plan.seed)
     watching = [seeds, LoaderEpoch(), history, PlannedRates(rates), schedule, precision, measured, wait]
     try:
-        learn.fit_one_cycle(plan.epochs, cbs=[*watching, *optional_callbacks(plan), *cbs], reset_opt=True)
+        learn.fit(plan.epochs, cbs=[*watching, *optional_callbacks(plan), *cbs], reset_opt=True)
     finally:
         learn.graphed = None  # the memory that it replays in
     if not history.rows:

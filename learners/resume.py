@@ -1,7 +1,6 @@
 """Resume a run that was stopped, as if it never had been."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from torch import nn
 from callbacks.training.means import accuracy
 from data import DataError, open_source
 from learners.device import pick_device, precision
-from learners.factory import AnyMetric, Callbacks, assemble
+from learners.factory import Callbacks, Metrics, assemble
 from learners.learner import ImageLearner
 from learners.provenance import versions
 from learners.recipe import Recipe, RecipeError
@@ -26,7 +25,7 @@ def resume_learner(
     *,
     data: Any = None,
     model: nn.Module | None = None,
-    metrics: Sequence[AnyMetric] = (accuracy,),
+    metrics: Metrics = (accuracy,),
     cbs: Callbacks = (),
     **settings: Any,
 ) -> ImageLearner:

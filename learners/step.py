@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -73,12 +73,13 @@ class StepLearner(Learner):
             self("after_pred")
             if self.yb:
                 self.loss_grad = self.loss_func(self.pred, *self.yb)
-                self.loss = self.loss_grad.detach()
+                self.loss = self.loss_grad.detach().clone()  # callbacks change `loss_grad` in place
             self("after_loss")
 
     def precision_context(self) -> AbstractContextManager:
-        """The context in which the forward pass runs."""
-        return autocast(self.xb[0].device)
+        """The context in which the forward pass runs; empty where a callback has chosen a precision."""
+        device = self.xb[0].device
+        return nullcontext() if torch.is_autocast_enabled(device.type) else autocast(device)
 
     def _training_pass(self) -> Callable:
         """The model, or in training its graph, as long as that does the same."""

@@ -51,7 +51,7 @@ def test_the_three_lines_of_a_session(tiny):
     from learners import image_learner
 
     learn = image_learner(**tiny)
-    found = learn.lr_find(steps=40)
+    found = learn.lr_find(num_it=40)
     results = learn.fit_recipe()
     figure = GradCAMInterpretation.from_learner(learn).plot_top_losses(9)
 

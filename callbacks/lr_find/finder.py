@@ -1,12 +1,14 @@
 """A learning-rate finder without side effects. It recommends nothing where the losses support nothing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fastai.callback import schedule
 from fastai.learner import Learner
+from fastcore.foundation import L
 
 from callbacks.lr_find.named import named_suggestions
 from callbacks.lr_find.plot import plot_lr
@@ -21,10 +23,11 @@ from data.common.files import replacing, write_csv, write_json
 RANGE_TEST = 4  # the range test takes the first 1/4 of the steps, short one-cycle runs the others
 MIN_TRIAL_STEPS = 5  # shorter runs have no cycle
 EPOCHS = 10  # of the run that the rate is for, where its length is not given
+FASTAIS = {schedule.valley: "valley", schedule.slide: "slide", schedule.steep: "steep", schedule.minimum: "minimum"}
 
 
 class LRFindError(InputError):
-    """The range test cannot be run."""
+    """The range test cannot be run as it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class LRFound:
         low, high: the lowest and highest recommendation of single batches at the end of the trials.
         valley, slide, steep, minimum: fastai's suggestions on the curve.
         abstained: why nothing is recommended, or None.
+        asked: the names of fastai's suggestions that iterating over the result gives.
     """
 
     sweeps: tuple[Sweep, ...]
@@ -52,6 +56,14 @@ class LRFound:
     steep: float | None = None
     minimum: float | None = None
     abstained: str | None = None
+    asked: tuple[str, ...] = ("valley",)
+
+    def __iter__(self) -> Iterator[float | None]:
+        """fastai's users unpack what they asked for: `low, steep = learn.lr_find(suggest_funcs=(minimum, steep))`."""
+        return (getattr(self, name) for name in self.asked)
+
+    def __repr__(self) -> str:
+        return f"LRFound({', '.join(f'{name}={value!r}' for name, value in self.summary().items() if value)})"
 
     @property
     def suggestions(self) -> dict[str, float | None]:
@@ -83,9 +95,6 @@ class LRFound:
     def plot(self) -> Picture:
         return plot_lr(self)
 
-    def _repr_png_(self) -> bytes:
-        return self.plot()._repr_png_()
-
     def save(self, folder: Path) -> None:
         """Write `lr_find.png`, `lr_find.csv` (a row a step) and `lr_find.json` into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +113,7 @@ def find_lr(
     learn: Learner,
     start_lr: float = 1e-7,
     end_lr: float = 1.0,
-    steps: int = 200,
+    num_it: int = 200,
     run_steps: int | None = None,
 ) -> LRFound:
     """Find the peak rate of a one-cycle run. `learn` and all random states stay as they are.
@@ -116,21 +125,21 @@ def find_lr(
     Args:
         learn: any fastai `Learner`.
         start_lr, end_lr: both ends of the range; the range test reaches them exactly.
-        steps: of training, in all; fewer are taken where the range test supports no rate.
+        num_it: steps of training, in all; fewer are taken where the range test supports no rate.
         run_steps: the length of the run that the rate is for; without it, ten epochs.
 
     Raises:
         LRFindError: a range or a count that cannot be, or no training batch.
     """
-    _check(learn, start_lr, end_lr, steps)
-    points = min(steps, max(steps // RANGE_TEST, MIN_POINTS))
-    trial_steps = (steps - points) // TRIALS
+    _check(learn, start_lr, end_lr, num_it)
+    points = min(num_it, max(num_it // RANGE_TEST, MIN_POINTS))
+    trial_steps = (num_it - points) // TRIALS
     trials: tuple[Trial, ...] = ()
     with preserved(learn.dls.train):
         first = sweep(learn, np.geomspace(start_lr, end_lr, points))
     try:
         if trial_steps < MIN_TRIAL_STEPS:
-            raise NoSuggestion(f"too few steps: {steps} leave {trial_steps} for each short run; take more steps")
+            raise NoSuggestion(f"too few steps: {num_it} leave {trial_steps} for each short run; take more steps")
         found = fall(first.losses, first.lrs)
         trials = try_peaks(learn, float(first.lrs[found.lowest]), (start_lr, end_lr), trial_steps)
         rates = agreeing(np.array([t.peak for t in trials]), np.array([t.ends for t in trials]), found, end_lr)
@@ -140,20 +149,34 @@ def find_lr(
     return _recommended(Sweep(first.lrs, found.curve), first, trials, [min(rate * stretch, end_lr) for rate in rates])
 
 
-def _check(learn: Learner, start_lr: float, end_lr: float, steps: int) -> None:
+def _check(learn: Learner, start_lr: float, end_lr: float, num_it: int) -> None:
     if not 0 < start_lr < end_lr < np.inf:
-        raise LRFindError(f"start_lr {start_lr} and end_lr {end_lr}: must be positive, and the end above the start")
-    if steps < 4:
-        raise LRFindError(f"steps {steps}: must be at least 4")
+        raise LRFindError(f"`start_lr` {start_lr} and `end_lr` {end_lr}: must be positive, and the end above the start")
+    if num_it < 4:
+        raise LRFindError(f"`num_it` {num_it}: must be at least 4")
     if len(learn.dls.train) == 0:
-        raise LRFindError("the training loader gives no batch; take a smaller batch_size or more images")
+        raise LRFindError("the training loader gives no batch; take a smaller `batch_size` or more images")
+
+
+def asked_for(stop_div: bool, suggest_funcs: Callable | Sequence[Callable] | None) -> tuple[str, ...]:
+    """The names of the suggestions that arguments of fastai's `lr_find` ask for.
+
+    Raises:
+        LRFindError: what this finder does not do.
+    """
+    if not stop_div:
+        raise LRFindError("`stop_div` False: this finder always stops where the loss diverges; leave the argument out")
+    functions = tuple(L(suggest_funcs)) or (schedule.valley,)
+    if unknown := [function for function in functions if function not in FASTAIS]:
+        raise LRFindError(f"`suggest_funcs` {unknown[0]!r}: choose from fastai's {', '.join(FASTAIS.values())}")
+    return tuple(FASTAIS[function] for function in functions)
 
 
 def _recommended(curve: Sweep, first: Sweep, trials: tuple[Trial, ...], rates: Sequence[float]) -> LRFound:
     """The rates are the recommendation and both ends of its range."""
     lr, low, high = rates
     named = named_suggestions(curve.lrs, curve.losses)
-    return LRFound(_all_steps(first, trials), curve, trials, lr, low, high, abstained=None, **named)
+    return replace(LRFound(_all_steps(first, trials), curve, trials, lr, low, high), **named)  # type: ignore[arg-type]
 
 
 def _abstained(first: Sweep, trials: tuple[Trial, ...], reason: NoSuggestion) -> LRFound:

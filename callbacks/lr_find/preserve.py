@@ -24,6 +24,16 @@ def preserved(dl: Any) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def autocast_preserved() -> Iterator[None]:
+    """Put autocast back as it was, however the block ends."""
+    restore = _autocast()
+    try:
+        yield
+    finally:
+        restore()
+
+
 def generators_in(thing: Any) -> list:
     """The random generators that an object holds, directly or in the attributes and short containers inside it."""
     found, seen, waiting = [], set(), [thing]

@@ -117,7 +117,7 @@ def agreeing(peaks: ndarray, ends: ndarray, first: Fall, end_lr: float) -> tuple
     if not gain > first.least(SURE_SIGMAS, (1 / ends.shape[1] + 1 / first.before) ** 0.5):
         raise NoSuggestion("the loss does not fall clearly in a short run, whatever its peak; take more steps")
     if RATIO * peaks[-1] > end_lr and means[-1] < means[:-1].min(initial=start) - CLEARLY * gain:
-        raise NoSuggestion(f"the loss still falls at the last rate, {end_lr:.3g}; raise end_lr")
+        raise NoSuggestion(f"the loss still falls at the last rate, {end_lr:.3g}; raise `end_lr`")
     lr = best_peak(peaks, means, start)
     alone = [best_peak(peaks, losses, start) for losses in ends.T if losses.min() < start]
     low, high = min(lr, *alone), max(lr, *alone)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from fastai.data.load import DataLoader
 from fastai.learner import Learner
+from fastai.torch_core import default_device
+from torch import nn
 
 from callbacks.lr_find.twin import twin_of
 
@@ -46,6 +48,7 @@ def sweep(learn: Learner, lrs: np.ndarray) -> Sweep:
         for step, (lr, batch) in enumerate(zip(lrs, batches, strict=False), 1):
             twin.opt.set_hyper("lr", float(lr))
             twin.one_batch(step - 1, batch)
+            twin.train_iter, twin.pct_train = step, step / len(lrs)
             on_device.append(twin.loss.detach().float())
             if twin.loss.is_cpu or step % LOOK_EVERY == 0 or step == len(lrs):
                 losses += torch.stack(on_device).tolist()
@@ -57,7 +60,13 @@ def sweep(learn: Learner, lrs: np.ndarray) -> Sweep:
 
 
 def _begin(twin: Learner, steps: int) -> None:
+    """What fastai's `TrainEvalCallback` does at the start of a fit, and its events."""
     twin.n_epoch, twin.epoch, twin.n_iter, twin.dl = 1, 0, steps, twin.dls.train
+    twin.train_iter, twin.pct_train, twin.training = 0, 0.0, True
+    device = getattr(twin.dls, "device", default_device())
+    twin.model.train().to(device)
+    if isinstance(twin.loss_func, nn.Module):
+        twin.loss_func.to(device)
     for event in ("before_fit", "before_epoch", "before_train"):
         twin(event)
 

@@ -3,35 +3,27 @@
 from copy import copy, deepcopy
 from itertools import chain
 
-from fastai.callback.channelslast import ChannelsLast
-from fastai.callback.core import Callback, TrainEvalCallback
-from fastai.callback.fp16 import MixedPrecision
-from fastai.callback.mixup import MixHandler
-from fastai.callback.rnn import ModelResetter, RNNCallback, RNNRegularizer
-from fastai.callback.training import BnFreeze, GradientClip
-from fastai.learner import CastToTensor, Learner
+from fastai.callback.core import Callback, event
+from fastai.learner import Learner
 from fastcore.foundation import L
 from torch import Tensor, nn
 
-# The callbacks that are part of a training step. Those that only watch it (recorders, trackers, loggers) stay out.
-STEP_CALLBACKS = (
-    *(TrainEvalCallback, CastToTensor, ChannelsLast, MixedPrecision, GradientClip, BnFreeze, MixHandler),
-    *(ModelResetter, RNNCallback, RNNRegularizer),
-)
+EVENTS = tuple(name for name in vars(event) if not name.startswith("_"))
+LOOKS_AT_RESULTS = ("after_batch", "after_epoch")
+CHANGES_GRADIENT = "before_backward"
 
 
 def twin_of(learn: Learner) -> Learner:
-    """A learner that steps like `learn`, on copies of its model, loss, optimizer and step callbacks.
+    """A learner that steps like `learn`, on copies of its model, loss, optimizer and the callbacks that `joins` admits.
 
     What the twin does never reaches the original, however it ends, except through what they share: the loaders and
-    the global random states (see `preserve`). A callback takes part if it is one of `STEP_CALLBACKS` or has an
-    attribute `shapes_step = True`.
+    the global random states (see `preserve`).
     """
     twin = copy(learn)
     memo = {id(learn): twin, id(learn.dls): learn.dls} | _computed_tensors(learn.model)
     for name in ("model", "loss_func", "opt", "opt_func"):  # one memo: the optimizer's parameters are the model's
         setattr(twin, name, deepcopy(getattr(learn, name), memo))
-    twin.cbs = L(deepcopy(cb, memo) for cb in learn.cbs if _shapes_step(cb))
+    twin.cbs = L(deepcopy(cb, memo) for cb in learn.cbs if joins(cb))
     for cb in twin.cbs:
         setattr(twin, cb.name, cb)
     if twin.opt is None:
@@ -41,8 +33,19 @@ def twin_of(learn: Learner) -> Learner:
     return twin
 
 
-def _shapes_step(cb: Callback) -> bool:
-    return isinstance(cb, STEP_CALLBACKS) or getattr(cb, "shapes_step", False)
+def joins(cb: Callback) -> bool:
+    """Whether a callback takes part in the steps of the finder, because it shapes them; it tells by what it defines.
+
+    Callbacks that look at results define `after_batch` or `after_epoch`: recorders, trackers, progress, loggers. All
+    others join, and so does whoever changes the loss before its gradient is taken. `shapes_step = True` or `False` on
+    the callback overrules this.
+    """
+    told = getattr(cb, "shapes_step", None)
+    if told is not None:
+        return told
+    defined = [name for name in EVENTS if hasattr(cb, name)]
+    looks = any(name in defined for name in LOOKS_AT_RESULTS)
+    return CHANGES_GRADIENT in defined or (bool(defined) and not looks)
 
 
 def _computed_tensors(model: nn.Module) -> dict[int, Tensor]:

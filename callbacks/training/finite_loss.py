@@ -6,8 +6,9 @@ from fastai.callback.core import Callback
 from torch import Tensor
 
 from callbacks.order import FINITE_LOSS
+from callbacks.training.means import to_numbers
 from callbacks.training.rates import rate_and_momentum
-from callbacks.training.recorder import epoch_figures, to_numbers
+from callbacks.training.recorder import epoch_figures
 from data.common.errors import TrainingError
 
 CHECK_EVERY = 50  # steps on an accelerator, where a look at the loss waits for the device
@@ -49,5 +50,5 @@ class FiniteLoss(Callback):
 
     def after_epoch(self) -> None:
         for name, value in epoch_figures(self.learn).items():
-            if not math.isfinite(value):
+            if value is not None and not math.isfinite(value):
                 raise TrainingError(f"{name} is {value} after epoch {self.epoch}; a lower `lr` usually helps")

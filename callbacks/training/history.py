@@ -10,14 +10,15 @@ from fastai.callback.core import Callback
 from torch import Tensor
 
 from callbacks.order import HISTORY
+from callbacks.training.means import to_numbers
 from callbacks.training.rates import rate_and_momentum
-from callbacks.training.recorder import epoch_figures, to_numbers
+from callbacks.training.recorder import epoch_figures
 from data.common.files import write_csv
 
 
 @dataclass(frozen=True)
 class EpochRow:
-    """What an epoch measured.
+    """What an epoch measured; None where that part of it was cancelled or never began.
 
     Attributes:
         epoch: its number, from 0.
@@ -32,10 +33,10 @@ class EpochRow:
     """
 
     epoch: int
-    train_loss: float
-    train_accuracy: float
-    valid_loss: float
-    metrics: dict[str, float]
+    train_loss: float | None
+    train_accuracy: float | None
+    valid_loss: float | None
+    metrics: dict[str, float | None]
     lr: float
     momentum: float
     images: int
@@ -75,10 +76,16 @@ class History(Callback):
     def __init__(self, save: Callable[[list[EpochRow]], None] | None = None) -> None:
         self.save, self.rows = save, list[EpochRow]()
 
-    def before_epoch(self) -> None:
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
         self.started = perf_counter()
         self.pending: list[Tensor] = []
         self.hits, self.images = 0, 0
+        self.train_seconds: float | None = None
+
+    def before_epoch(self) -> None:
+        self._begin_epoch()
 
     def after_batch(self) -> None:
         if self.training:
@@ -95,21 +102,24 @@ class History(Callback):
         self.train_seconds = perf_counter() - self.started
 
     def after_epoch(self) -> None:
+        if self.train_seconds is None:
+            self.after_train()  # the epoch was cancelled within its training part or before it
         figures = epoch_figures(self.learn)
         lr, momentum = rate_and_momentum(self.opt)
         row = EpochRow(
             epoch=self.epoch,
             train_loss=figures.pop("train_loss"),
-            train_accuracy=self.hits / self.images,
-            valid_loss=figures.pop("valid_loss"),
+            train_accuracy=self.hits / self.images if self.images else None,
+            valid_loss=figures.pop("valid_loss", None),
             metrics=figures,
             lr=lr,
             momentum=momentum,
             images=self.images,
-            train_seconds=self.train_seconds,
+            train_seconds=self.train_seconds or 0.0,
             seconds=perf_counter() - self.started,
         )
         self.rows.append(row)
+        self._begin_epoch()  # an epoch that another callback skips at its start counts nothing
         if self.save:
             self.save(list(self.rows))
 

@@ -1,5 +1,6 @@
-"""A mean that is summed where its parts are."""
+"""A mean that is summed where its parts are, and numbers in one transfer."""
 
+import torch
 from torch import Tensor
 
 
@@ -29,3 +30,8 @@ class RunningMean:
 def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
     """The fraction of the rows of `logits`, N×C, whose greatest is at the target, N."""
     return (logits.argmax(-1) == targets).float().mean()
+
+
+def to_numbers(tensors: list[Tensor]) -> list[float]:
+    """The values of tensors of one element on one device, in one transfer."""
+    return torch.stack(tensors).tolist() if tensors else []

@@ -4,6 +4,7 @@ from time import perf_counter
 from typing import Self
 
 from fastai.callback.core import Callback
+from fastai.imports import noop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -17,7 +18,8 @@ REFRESH = 0.25  # seconds; reading the loss waits for the device, so it is read 
 class RichProgress(Callback):
     """A live bar with images/s, loss, rate and time left on a terminal; one line an epoch elsewhere.
 
-    It is a context: the bar opens with the outermost `with` and is gone after it, whatever was raised inside.
+    It is a context: the bar opens with the outermost `with` and is gone after it, whatever was raised inside. As with
+    fastai's progress there is no bar within `no_mbar` and there are no lines within `no_logging`.
     """
 
     order = PROGRESS
@@ -25,13 +27,15 @@ class RichProgress(Callback):
     def __init__(self) -> None:
         self.depth, self.fitting = 0, False
         self.bar: Progress | None = None
-        self.console: Console | None = None
+        self.console: Console | None = None  # where the lines go; None where there are none
+        self.before_epoch()
 
     def __enter__(self) -> Self:
         self.depth += 1
         if self.depth == 1:
-            self.console = Console(stderr=True)
-            self.bar = _bar(self.console) if self.console.is_terminal else None
+            console = Console(stderr=True)
+            self.console = None if self.logger is noop else console
+            self.bar = _bar(console) if console.is_terminal and self.create_mbar else None
             if self.bar:
                 self.bar.start()
         return self
@@ -42,6 +46,10 @@ class RichProgress(Callback):
             if self.bar:
                 self.bar.stop()
             self.bar, self.console, self.fitting = None, None, False
+
+    def before_epoch(self) -> None:
+        self.epoch_started = perf_counter()
+        self.images, self.pace = 0, ""  # the pace of the training part, once it has ended
 
     def before_train(self) -> None:
         self.fitting = True  # fastai also calls before_fit and after_epoch around a bare validation
@@ -58,31 +66,29 @@ class RichProgress(Callback):
             self.task = self.bar.add_task(title, total=None, figures="")
 
     def after_batch(self) -> None:
-        if not self.bar:
-            return
         self.images += len(self.xb[0])
         now = perf_counter()
-        if now - self.shown > REFRESH or self.iter + 1 == self.n_iter:
+        if self.bar and (now - self.shown > REFRESH or self.iter + 1 == self.n_iter):
             self.shown = now
-            self.bar.update(self.task, completed=self.iter + 1, total=self.n_iter, figures=self._figures(now))
+            self.bar.update(self.task, completed=self.iter + 1, total=self.n_iter, figures=self._figures())
 
-    def _figures(self, now: float) -> str:
-        speed = f"{self.images / (now - self.started):,.0f} images/s"
+    def _figures(self) -> str:
         if not self.training:
-            return speed
-        return f"{speed}  loss {self.recorder.fetch():.3f}  lr {rate_and_momentum(self.opt)[0]:.2g}"
+            return self._speed()
+        return f"{self._speed()}  loss {self.smooth_loss:.3f}  lr {rate_and_momentum(self.opt)[0]:.2g}"
+
+    def _speed(self) -> str:
+        return f"{self.images / (perf_counter() - self.started):,.0f} images/s"
+
+    def after_train(self) -> None:
+        self.pace = self._speed() if self.images else ""
 
     def after_epoch(self) -> None:
         if not self.fitting or self.console is None:
             return
-        figures = "  ".join(f"{name} {value:.4f}" for name, value in epoch_figures(self.learn).items())
-        self.console.print(f"epoch {self.epoch:>3}  {figures}  {self._pace()}", highlight=False, soft_wrap=True)
-
-    def _pace(self) -> str:
-        if not hasattr(self.learn, "history") or not self.history.rows:
-            return ""
-        row = self.history.rows[-1]
-        return f"{row.images_per_second:,.0f} images/s  {row.seconds:.1f} s"
+        figures = [f"{name} {value:.4f}" for name, value in epoch_figures(self.learn).items() if value is not None]
+        parts = [f"epoch {self.epoch:>3}", *figures, self.pace, f"{perf_counter() - self.epoch_started:.1f} s"]
+        self.console.print("  ".join(filter(None, parts)), highlight=False, soft_wrap=True)
 
 
 def _bar(console: Console) -> Progress:

@@ -1,30 +1,31 @@
 """fastai's recorder, which reads the device at the end of an epoch and not at each step."""
 
+import math
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
-import torch
 from fastai.learner import Learner, Metric, Recorder
+from fastcore.foundation import L
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.training.means import RunningMean
 from callbacks.training.rates import rate_groups
+from callbacks.training.training_loss import TrainingLoss
+from data.common.errors import TrainingError
 
 LISTS = ("lrs", "iters", "losses", "values")  # in which fastai's recorder keeps what it recorded
 
 
-def epoch_figures(learn: Learner) -> dict[str, float]:
-    """What the last epoch measured, by name: `train_loss`, `valid_loss`, then the metrics.
+def epoch_figures(learn: Learner) -> dict[str, float | None]:
+    """What the last epoch of a fit measured, by name: the loss and metrics of training, then those of validation.
 
-    An epoch without a validation has no figures of one.
+    None stands for what was not measured, because that part of the epoch was cancelled or never began.
     """
-    figures = zip(learn.recorder.metric_names[1:], learn.final_record, strict=False)
-    return {name: float(value) for name, value in figures if value is not None}
-
-
-def to_numbers(tensors: list[Tensor]) -> list[float]:
-    """The values of tensors of one element on one device, in one transfer."""
-    return torch.stack(tensors).tolist() if tensors else []
+    names = learn.recorder.metric_names[1:]
+    figures = zip_longest(names[:-1] if learn.recorder.add_time else names, learn.final_record)
+    return {name: None if value is None else float(value) for name, value in figures}
 
 
 class _SampleMean(Metric):
@@ -43,6 +44,13 @@ class _SampleMean(Metric):
     def value(self) -> Tensor | None:
         return self.mean.value
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"total": self.mean.total, "count": self.mean.count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.reset()
+        self.mean.total, self.mean.count = state["total"], state["count"]
+
 
 class DeviceMean(_SampleMean):
     """Mean over samples of `func(pred, target)`."""
@@ -55,7 +63,7 @@ class DeviceMean(_SampleMean):
 
     @property
     def name(self) -> str:
-        return self.called or self.func.__name__
+        return self.called or getattr(self.func, "func", self.func).__name__  # of a partial, what it calls
 
 
 class DeviceLoss(_SampleMean):
@@ -69,83 +77,115 @@ class DeviceLoss(_SampleMean):
         return "loss"
 
 
-class SmoothLoss:
-    """fastai's debiased exponential average of the training loss, in numbers.
-
-    Args:
-        beta: the share of the average that each step keeps.
-    """
-
-    def __init__(self, beta: float = 0.98) -> None:
-        self.beta = beta
-        self.reset()
-
-    def reset(self) -> None:
-        self.total, self.count = 0.0, 0
-
-    def add(self, loss: float) -> float:
-        """Take a step's loss into account, and return the average."""
-        self.count += 1
-        self.total = self.beta * self.total + (1 - self.beta) * loss
-        return self._average()
-
-    @property
-    def value(self) -> float | None:
-        return self._average() if self.count else None
-
-    def _average(self) -> float:
-        return self.total / (1 - self.beta**self.count)
-
-
 class DeviceRecorder(Recorder):
     """`learn.recorder`, whose training loss is the mean over the images of the epoch.
 
-    A training step only keeps its loss, on the device. `fetch` turns the losses since the last call into numbers.
+    A training step only keeps its loss, on the device. Every row of a fit has all columns of `metric_names`. Where a
+    part of an epoch was cancelled or never began, its columns are None in `learn.final_record`, and NaN in `values`,
+    which fastai's trackers read. A cancelled training part counts with the steps that it took, a cancelled validation
+    does not count.
     """
 
     name = "recorder"
 
     def __init__(self) -> None:
         super().__init__(add_time=False)
-        self.loss, self.smooth_loss = DeviceLoss(), SmoothLoss()
+        self.loss, self.smooth_loss = DeviceLoss(), TrainingLoss()
+        self._begin_epoch()
 
     def before_fit(self) -> None:
         super().before_fit()
-        self.pending: list[tuple[Tensor, int]] = []  # the loss of a step and its images, not yet fetched
-        self.total, self.images = 0.0, 0
+        self.losses = self.smooth_loss.losses
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self.smooth_loss.begin_epoch()
+        self.measured: list[Metric | None] | None = None  # on training batches; None before a training part
+        self.trained: list[float | None] | None = None  # the figures of a training part that has ended
+        self.validated: list[float | None] | None = None
 
     def before_train(self) -> None:
-        self.pending, self.total, self.images = [], 0.0, 0
+        metrics = list(self.metrics) if self.train_metrics else []
+        for metric in metrics:
+            metric.reset()
+        self.measured = metrics
 
     def after_batch(self) -> None:
         if not self.training:
             super().after_batch()
         elif self.yb:
-            loss = self.learn.loss.detach()
-            self.pending.append((loss.mean() if loss.ndim else loss, len(self.y)))
+            self.smooth_loss.add(self.learn.loss, len(self.y))
             self.lrs.append(rate_groups(self.opt)[-1]["lr"])
-
-    def fetch(self) -> float | None:
-        """The smoothed training loss as of the last step; waits for the device."""
-        pending, self.pending = self.pending, []
-        for loss, (_, n) in zip(to_numbers([loss for loss, _ in pending]), pending, strict=True):
-            self.total, self.images = self.total + loss * n, self.images + n
-            self.losses.append(self.smooth_loss.add(loss))
-        return self.smooth_loss.value
+            for metric in self.measured or []:
+                if metric:
+                    metric.accumulate(self.learn)
 
     def after_train(self) -> None:
-        self.learn.smooth_loss = self.fetch()
-        if not self.cancel_train:
-            self.log.append(self.total / self.images if self.images else None)
+        self.trained = [self.smooth_loss.mean, *(metric and _number(metric) for metric in self.measured or [])]
+        self.learn.smooth_loss = self.smooth_loss.value
+
+    def after_validate(self) -> None:
+        metrics = [self.loss, *self.metrics] if self.valid_metrics else []
+        self.validated = [None if self.cancel_valid else _number(metric) for metric in metrics]
+
+    def after_epoch(self) -> None:
+        if self.measured is not None and self.trained is None:
+            self.after_train()  # the epoch was cancelled within its training part
+        row = self._row()
+        record = row if self.trained is not None or self.validated is None else self.validated
+        self.log = L([self.epoch, *record])  # that of a validation on its own has no columns of training
+        super().after_epoch()
+        self.values[-1] = [math.nan if value is None else value for value in row]
+        self._begin_epoch()
+
+    def _row(self) -> list[float | None]:
+        trained, validated = self.trained or [], self.validated or []
+        columns = 1 + len(self.metrics) * self.train_metrics
+        row = [*trained, *[None] * (columns - len(trained)), *validated]
+        return row + [None] * (len(self.metric_names) - 1 - len(row))
+
+    def plot_lr_find(self, *args: Any, **kwargs: Any) -> Figure:
+        """The picture of the last `lr_find` of this learner; fastai's arguments for its own picture have no effect.
+
+        Raises:
+            TrainingError: there was none.
+        """
+        found = getattr(self.learn, "lr_found", None)
+        if found is None:
+            raise TrainingError("there is no search for a learning rate to draw yet: call lr_find first")
+        return found.plot()
 
     def state_dict(self) -> dict[str, Any]:
-        self.fetch()
+        self.smooth_loss.fetch()
         smooth = {"total": self.smooth_loss.total, "count": self.smooth_loss.count}
-        epoch = {"total": self.total, "images": self.images}
-        return {"smooth": smooth, "epoch": epoch} | {name: getattr(self, name) for name in LISTS}
+        epoch = {"total": self.smooth_loss.epoch_total, "images": self.smooth_loss.images}
+        metrics = [metric and _kept(metric) for metric in self.measured or []]
+        return {"smooth": smooth, "epoch": epoch, "metrics": metrics} | {name: getattr(self, name) for name in LISTS}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.smooth_loss.total, self.smooth_loss.count = state["smooth"]["total"], state["smooth"]["count"]
-        self.pending, self.total, self.images = [], state["epoch"]["total"], state["epoch"]["images"]
+        """A metric without a state is left out of the training part that goes on: its column is None."""
+        loss = self.smooth_loss
+        loss.reset()
+        loss.total, loss.count = state["smooth"]["total"], state["smooth"]["count"]
+        loss.epoch_total, loss.images = state["epoch"]["total"], state["epoch"]["images"]
         for name in LISTS:
             setattr(self, name, state[name])
+        loss.losses = self.losses
+        kept = state.get("metrics", [])  # checkpoints had none when training batches had no metrics
+        self.measured = [_restored(*pair) for pair in zip(self.measured or [], kept, strict=False)]
+
+
+def _number(metric: Metric) -> Any:
+    value = metric.value
+    return value.item() if hasattr(value, "item") else value
+
+
+def _kept(metric: Metric) -> dict[str, Any] | None:
+    return metric.state_dict() if hasattr(metric, "state_dict") else None
+
+
+def _restored(metric: Metric, state: dict[str, Any] | None) -> Metric | None:
+    if state is None:
+        return None
+    metric.load_state_dict(state)
+    return metric

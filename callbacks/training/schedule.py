@@ -1,5 +1,6 @@
 """The audit of the learning rate: what was applied at every step, beside what was planned."""
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from callbacks.order import PLANNED_RATES, SCHEDULE_RECORD
 from callbacks.training.rates import rate_and_momentum, rate_groups
 from data.common.errors import TrainingError
 from data.common.files import write_csv
+
+log = logging.getLogger(__name__)
 
 DECAYS = {"linear": SchedLin, "cosine": SchedCos}
 
@@ -55,29 +58,36 @@ class OneCycle:
 
 
 class PlannedRates(Callback):
-    """Writes the rates of a plan into the optimizer before each training step, in place of `fit_one_cycle`'s scheduler.
+    """Writes the rates of a plan into the optimizer before each training step.
 
-    That scheduler evaluates its curve with tensors at each step, which takes longer than the other work of a callback.
+    A rate that something else wrote between two steps, as fastai's schedulers and `ReduceLROnPlateau` do, is replaced;
+    one line in the log says so.
 
     Args:
         plan: the rate of every parameter group at every step of the run, steps × groups.
     """
 
-    order, run_valid = PLANNED_RATES, False
+    order, run_valid, shapes_step = PLANNED_RATES, False, False
 
     def __init__(self, plan: Sequence[Sequence[float]]) -> None:
         self.plan = plan
 
     def before_fit(self) -> None:
-        scheduler = getattr(self, "param_scheduler", None)
-        if scheduler is not None:
-            scheduler.scheds = {}
-            del scheduler.hps  # what it recorded; `ScheduleRecord` keeps the rates for `plot_sched`
+        self.written: Sequence[float] | None = None
+        self.told = False
 
     def before_batch(self) -> None:
-        step = self.epoch * self.n_iter + self.iter
+        step, groups = self.epoch * self.n_iter + self.iter, rate_groups(self.opt)
         self.learn.pct_train = step / len(self.plan)  # fastai adds up a small part for each step, and rounds
-        for group, rate in zip(rate_groups(self.opt), self.plan[step], strict=True):
+        if self.written and not self.told and self.written != [group["lr"] for group in groups]:
+            self.told = True
+            log.warning(
+                "something else set the rate before step %d of the plan; the plan wins: remove that callback, or train "
+                "with `fit`, which has no plan",
+                step,
+            )
+        self.written = self.plan[step]
+        for group, rate in zip(groups, self.written, strict=True):
             group["lr"] = rate
 
 
@@ -85,7 +95,7 @@ class StepRow(NamedTuple):
     """What the optimizer applied in a step.
 
     Attributes:
-        step: its number in the run, from 0.
+        step: the number of its batch in the run, from 0; a batch without a step has no row.
         epoch: its position in the run, in epochs.
         lr, momentum: as applied, of the first parameter group.
         planned_lr: the rate that the plan has for it.
@@ -104,17 +114,17 @@ def write_schedule(path: Path, rows: Sequence[StepRow]) -> None:
 
 
 class ScheduleRecord(Callback):
-    """Records the rate and momentum that the optimizer applied, and ends the run where they leave the plan.
+    """Records the rate and momentum that the optimizer applies, and ends the run where they leave the plan.
 
-    It counts the steps of the run itself, so that a scheduler that starts again each epoch is caught at the
-    first step of the second epoch.
+    It looks last of all callbacks before a step. It finds the plan's rate by counting the batches of the run itself, so
+    that a scheduler that starts again each epoch is caught in the second epoch, and steps may be left out.
 
     Args:
-        plan: the rate of every step of the run, for the first parameter group.
+        plan: the rate of every batch of the run, for the first parameter group.
         save: is called with all rows after each epoch.
 
     Raises:
-        TrainingError: the applied rate differs from the plan by more than 1e-9, relatively.
+        TrainingError: the rate differs from the plan by more than 1e-9, relatively; the step is not taken.
     """
 
     order, run_valid = SCHEDULE_RECORD, False
@@ -122,15 +132,15 @@ class ScheduleRecord(Callback):
     def __init__(self, plan: Sequence[float], save: Callable[[list[StepRow]], None] | None = None) -> None:
         self.plan, self.save, self.rows = plan, save, list[StepRow]()
 
-    def after_step(self) -> None:
-        step, (lr, momentum) = len(self.rows), rate_and_momentum(self.opt)
+    def before_step(self) -> None:
+        step, (lr, momentum) = self.epoch * self.n_iter + self.iter, rate_and_momentum(self.opt)
         row = StepRow(step, step / self.n_iter, lr, momentum, self.plan[step])
-        self.rows.append(row)
         if not math.isclose(lr, row.planned_lr, rel_tol=1e-9):
             raise TrainingError(
                 f"the rate at step {step} (epoch {row.epoch:.3f}) is {lr:.9g}, planned {row.planned_lr:.9g}: "
                 "something else sets the optimizer's rate; remove that callback or scheduler"
             )
+        self.rows.append(row)
 
     def after_epoch(self) -> None:
         if self.save:

@@ -64,7 +64,7 @@ def fit(learn, record, epochs=3, rates=None):
     learn.logger = print
     with learn.no_bar(), learn.no_logging():
         cbs = [PlannedRates(rates or [[rate] for rate in plan()]), record]
-        learn.fit_one_cycle(epochs, 0.3, cbs=cbs)  # a peak that is not the plan's
+        learn.fit(epochs, 0.3, cbs=cbs)  # a rate that is not the plan's
 
 
 CYCLE = {"div": 5, "div_final": 1e5, "pct_start": 1 / 3}

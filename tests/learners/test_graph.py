@@ -283,10 +283,10 @@ def test_a_compiled_model_is_left_to_the_compiler(caplog):
 def test_the_finder_steps_a_twin_that_no_graph_stands_for(captured):
     captured()
     learn = learner()
-    before = learn.lr_find(steps=8).sweeps[0].losses
+    before = learn.lr_find(num_it=8).sweeps[0].losses
     learn.graphed = GraphedModel(learn.model.train(), noise_batch(learn, 0)[0], Tape)
     logging.disable(logging.WARNING)
-    after = learn.lr_find(steps=8).sweeps[0].losses
+    after = learn.lr_find(num_it=8).sweeps[0].losses
     logging.disable(logging.NOTSET)
     assert before.tolist() == after.tolist()
 

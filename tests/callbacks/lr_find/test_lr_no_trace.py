@@ -91,7 +91,7 @@ def test_nothing_changes(fitted_before, opt_func):
     if fitted_before:
         learn.fit_one_cycle(1, 0.1)
     before = everything(learn)
-    find_lr(learn, steps=60)
+    find_lr(learn, num_it=60)
     assert changed(before, everything(learn)) == []
 
 
@@ -101,14 +101,14 @@ def test_nothing_changes_when_a_step_fails(error, at):
     learn = small_learner(partial(failing_net, error, at), n=640, bs=32)
     before = everything(learn)
     with pytest.raises(error, match="in the middle"):
-        find_lr(learn, end_lr=10.0, steps=120)
+        find_lr(learn, end_lr=10.0, num_it=120)
     assert changed(before, everything(learn)) == []
 
 
 def test_a_fit_after_it_equals_a_fit_without_it():
     expected = fitted(small_learner())
     swept = small_learner()
-    find_lr(swept, steps=60)
+    find_lr(swept, num_it=60)
     assert same(fitted(swept), expected)
 
 
@@ -116,7 +116,7 @@ def test_a_fit_after_an_interrupt_equals_a_fit_without_it():
     expected = fitted(small_learner(partial(failing_net, None)))
     cut = small_learner(partial(failing_net, KeyboardInterrupt, 17))
     with pytest.raises(KeyboardInterrupt):
-        find_lr(cut, steps=60)
+        find_lr(cut, num_it=60)
     cut.model[0].error = None
     assert same(fitted(cut), expected)
 
@@ -125,7 +125,7 @@ def test_a_fit_of_an_image_learner_is_the_same_after_it():
     settings = {"size": 8, "limit": 96, "epochs": 2, "batch_size": 16, "device": "cpu"}
     plain, swept = image_learner("digits", **settings), image_learner("digits", **settings)
     next(iter(plain.dls.train)), next(iter(swept.dls.train))
-    find_lr(swept, steps=24)
+    find_lr(swept, num_it=24)
     assert swept.dls.train.epoch == plain.dls.train.epoch == 1
     plain.fit_one_cycle(2, 0.05)
     swept.fit_one_cycle(2, 0.05)
@@ -135,26 +135,26 @@ def test_a_fit_of_an_image_learner_is_the_same_after_it():
 def test_it_writes_no_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     learn = small_learner(path=tmp_path / "absent")
-    find_lr(learn, steps=60)
+    find_lr(learn, num_it=60)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_twice_gives_the_same_answer():
     learn = small_learner()
-    assert find_lr(learn, steps=60).to_dict() == find_lr(learn, steps=60).to_dict()
+    assert find_lr(learn, num_it=60).to_dict() == find_lr(learn, num_it=60).to_dict()
 
 
 def test_callbacks_that_only_watch_do_not_fire():
     class Watches(Callback):
         events = 0
 
-        def before_fit(self):
-            Watches.events += 1
-
         def before_batch(self):
             Watches.events += 1
 
-    find_lr(small_learner(cbs=[Watches()]), steps=60)
+        def after_batch(self):
+            Watches.events += 1
+
+    find_lr(small_learner(cbs=[Watches()]), num_it=60)
     assert Watches.events == 0
 
 
@@ -167,7 +167,7 @@ def test_a_callback_that_shapes_the_step_takes_part_as_a_copy():
             self.learn.loss = self.learn.loss * self.factor
 
     scales = Scales()
-    plain, scaled = find_lr(small_learner(), steps=60), find_lr(small_learner(cbs=[scales]), steps=60)
+    plain, scaled = find_lr(small_learner(), num_it=60), find_lr(small_learner(cbs=[scales]), num_it=60)
     assert scaled.sweeps[0].losses == pytest.approx(3 * plain.sweeps[0].losses, rel=1e-6)
     assert scales.calls == 0
 
@@ -184,7 +184,7 @@ def test_autocast_that_a_failed_step_left_on_is_ended():
     before = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu"), autocast_depth()
     learn = small_learner(partial(failing_net, torch.OutOfMemoryError, 3), cbs=[EntersAutocast()])
     with pytest.raises(torch.OutOfMemoryError):
-        find_lr(learn, steps=60)
+        find_lr(learn, num_it=60)
     assert (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu"), autocast_depth()) == before
 
 
@@ -218,5 +218,5 @@ def test_a_model_that_keeps_computed_tensors_can_be_swept():
     with pytest.raises(RuntimeError, match="deepcopy"):
         copy.deepcopy(learn.model)
     before = everything(learn)
-    find_lr(learn, steps=60)
+    find_lr(learn, num_it=60)
     assert changed(before, everything(learn)) == []
