@@ -9,7 +9,7 @@ from typing import Any
 
 from fastai.callback.core import Callback
 from fastai.data.load import DataLoader
-from fastai.learner import replacing_yield
+from fastai.optimizer import OptimWrapper
 from fastcore.basics import noop
 from fastcore.foundation import L
 from fastcore.xtras import ContextManagers
@@ -59,6 +59,8 @@ class ImageLearner(StepLearner):
         fitted: what the last `fit_recipe` measured, or None.
     """
 
+    dls: ImageLoaders
+    opt: OptimWrapper | None
     fitted: FitResult | None = None
 
     def __init__(
@@ -137,11 +139,14 @@ class ImageLearner(StepLearner):
 
     def export(self, fname: str | Path = "export.pkl", *args: Any, **kwargs: Any) -> None:
         """fastai's; the file is whole or absent, and the learner keeps its data and its optimizer however this ends."""
-        path = Path(self.path, fname).absolute()
+        dls, opt, path = self.dls, self.opt, Path(self.path, fname).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfilled = replacing_yield(self, "opt", None)  # fastai fills a new one, which fails after freezing
-        with replacing_yield(self, "dls", self.dls), unfilled, replacing(path) as draft:
-            super().export(draft, *args, **kwargs)
+        try:
+            self.opt = None  # fastai would fill a new one with its state, which fails after freezing
+            with replacing(path) as draft:
+                super().export(draft, *args, **kwargs)
+        finally:
+            self.dls, self.opt = dls, opt
 
     def _progress(self) -> AbstractContextManager:
         """The context in which the progress callback shows its bar; empty where the learner has no such callback."""
