@@ -8,7 +8,7 @@ from typing import Any
 
 from fastai.callback.core import TrainEvalCallback
 from fastai.data.load import DataLoader
-from fastai.learner import replacing_yield
+from fastai.optimizer import OptimWrapper
 from fastcore.foundation import L
 from fastcore.imports import IN_NOTEBOOK
 from torch import nn
@@ -55,6 +55,8 @@ class ImageLearner(FitLearner):
         lr_found: what the last `lr_find` found, or None.
     """
 
+    dls: ImageLoaders
+    opt: OptimWrapper | None
     fitted: FitResult | None = None
     lr_found: LRFound | None = None
     exported = False
@@ -165,11 +167,14 @@ class ImageLearner(FitLearner):
 
     def export(self, fname: str | Path = "export.pkl", *args: Any, **kwargs: Any) -> None:
         """fastai's; the file is whole or absent, and the learner keeps its data and its optimizer however this ends."""
-        path = Path(self.path, fname).absolute()
+        dls, opt, path = self.dls, self.opt, Path(self.path, fname).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfilled = replacing_yield(self, "opt", None)  # fastai fills a new one, which fails after freezing
-        with replacing_yield(self, "dls", self.dls), unfilled, replacing(path) as draft:
-            super().export(draft, *args, **kwargs)
+        try:
+            self.opt = None  # fastai would fill a new one with its state, which fails after freezing
+            with replacing(path) as draft:
+                super().export(draft, *args, **kwargs)
+        finally:
+            self.dls, self.opt = dls, opt
 
     @contextmanager
     def _with_callbacks(self, cbs: Callbacks) -> Iterator[None]:

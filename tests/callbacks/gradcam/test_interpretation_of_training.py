@@ -83,7 +83,7 @@ def test_titles_are_what_the_model_says_of_the_pictures(learn, root):
         assert image_axes.get_title().endswith(f"predicted {learn.dls.vocab[best]}")
         name, probability, *_ = heat_axes.get_title().split()
         assert name == learn.dls.vocab[best]
-        assert float(probability.rstrip("%")) / 100 == pytest.approx(float(probabilities[best]), abs=0.02)
+        assert float(probability.rstrip("%")) / 100 == pytest.approx(probabilities[best].item(), abs=0.02)
     explained = interp.explain([0, 5], trusted=False)
     for image, cam, target in zip(explained.images, explained.cams, explained.targets, strict=True):
         expected = grad_cam(learn.model, normalised(learn, image), [target], "conv")[0]
