@@ -3,11 +3,13 @@
 Any callback can take part in three things, by what it defines:
 
 - A checkpoint keeps its state: `state_dict()` returns tensors and plain values, `load_state_dict(state)` restores them
-  after the callback's `before_epoch`.
+  after the callback's `before_epoch`. Of a callback of the session that has neither, the plain part of its attributes
+  is kept: numbers, text, None, tensors, arrays, and lists, tuples and dicts of such.
 - It is asked before a checkpoint is written: `before_checkpoint()` may raise a `TrainingError`, and the file stays.
 - It joins the steps of the learning-rate finder, as a copy: `shapes_step = True`. fastai's callbacks that change a
   step join too; see `STEP_CALLBACKS` in callbacks/lr_find/twin.py.
 
+A callback may draw from the global random generators: `fit_recipe` seeds them anew for each training step.
 callbacks/order.py lists in which order callbacks see an event.
 """
 
