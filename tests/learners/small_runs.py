@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import nn
 
 from callbacks.checkpoint.archive import read_state
 from learners import image_learner, resume_learner
+from learners.models import MODELS
 
 SMALL = {"data": "digits", "size": 8, "limit": 96, "batch_size": 16, "epochs": 3, "device": "cpu"}
 STEPS, ALL_STEPS = 6, 18
@@ -104,8 +106,7 @@ def outcome(run):
         _without_times(row)
     for name in ("workers", "device", "cache"):
         state["recipe"].pop(name)
-    with (run / "history.csv").open() as file:
-        history = [_without_times(row) for row in csv.DictReader(file)]
+    history = history_of(run)
     weights, schedule = (run / "model.safetensors").read_bytes(), (run / "schedule.csv").read_text()
     return {"state": _exact(state), "history": history, "schedule": schedule, "weights": weights}
 
@@ -124,3 +125,43 @@ def _exact(value):
     if isinstance(value, dict):
         return {key: _exact(item) for key, item in value.items()}
     return [_exact(item) for item in value] if isinstance(value, list) else value
+
+
+class SmallNet(nn.Sequential):
+    """As `small_net`, as an architecture that a recipe can name."""
+
+    def __init__(self, n_classes=10, in_channels=3):
+        layers = nn.Conv2d(in_channels, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        super().__init__(*layers, nn.Dropout(0.2), nn.Linear(8, n_classes))
+
+
+@contextmanager
+def small_architecture():
+    """In this context the recipes' `model` may be small."""
+    MODELS["small"] = SmallNet
+    try:
+        yield
+    finally:
+        del MODELS["small"]
+
+
+NAMED = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 3, "device": "cpu", "model": "small"}
+
+
+class Interrupted(Callback):
+    """Ctrl-C in a step, `at` steps from the beginning."""
+
+    run_valid = False
+
+    def __init__(self, at):
+        self.at = at
+
+    def before_batch(self):
+        if self.train_iter == self.at:
+            raise KeyboardInterrupt
+
+
+def history_of(run):
+    """The rows of `history.csv`, times aside."""
+    with (run / "history.csv").open() as file:
+        return [_without_times(row) for row in csv.DictReader(file)]

@@ -118,11 +118,15 @@ def test_ctrl_c_ends_after_the_step_and_the_same_session_can_go_on(tmp_path, exp
     assert outcome(out) == expected
 
 
-def test_a_second_ctrl_c_ends_at_once(tmp_path):
-    learn = learner(1, Signal(signal.SIGINT, 8, times=2), out=tmp_path / "run")
+@pytest.mark.parametrize(("at", "kept"), [(8, "the last checkpoint"), (2, "the beginning, for there is no checkpoint")])
+def test_a_second_ctrl_c_ends_at_once_and_says_where_the_run_goes_on(tmp_path, caplog, at, kept):
+    out = tmp_path / "run"
+    learn = learner(1, Signal(signal.SIGINT, at, times=2), out=out)
     with pytest.raises(KeyboardInterrupt):
         learn.fit_recipe(checkpoint_minutes=5)
-    assert learn.train_iter == 8
+    assert learn.train_iter == at
+    assert f"stopped at once; to resume from {kept}" in caplog.text
+    assert f"resume_learner('{out}')" in caplog.text
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_again(tmp_path, expected, caplog):
