@@ -1,4 +1,4 @@
-"""With an average of the weights, whoever looks at the model sees what was measured, and a fit leaves it however it ends."""
+"""With an average of the weights, whoever looks at the model sees what was measured, however the fit ends."""
 
 import pytest
 import torch
