@@ -13,6 +13,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,7 +34,7 @@ from benchmarks.report import write_report
 from callbacks.lr_find.finder import find_lr
 from data import image_dls
 from learners import Recipe
-from learners.optimizer import opt_func, splitter
+from learners.optimizer import RecipeOptimizer, body_and_head
 
 BATCH, WIDTH = 64, 12  # images, channels of the first layer
 
@@ -63,12 +64,13 @@ def learner(recipe: Recipe, path: str, model: Callable[[int], nn.Module] = Small
     """A plain fastai learner, on which every finder can work; the same recipe gives the same one."""
     dls = image_dls(recipe.data, recipe)
     torch.manual_seed(recipe.seed)
+    net = model(len(dls.vocab))
     return Learner(
         dls,
-        model(len(dls.vocab)),
+        net,
         CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing),
-        opt_func=opt_func(recipe),
-        splitter=splitter(recipe),
+        opt_func=partial(RecipeOptimizer, model=net, recipe=recipe),
+        splitter=body_and_head,
         path=path,
     )
 

@@ -18,6 +18,7 @@ import argparse
 import json
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -38,7 +39,7 @@ from benchmarks.pictures import make_pictures
 from benchmarks.report import RESULTS, write_report
 from learners import Recipe
 from learners.learner import ImageLearner
-from learners.optimizer import opt_func, splitter
+from learners.optimizer import RecipeOptimizer, body_and_head
 
 NAME = "lr_table"
 WITHIN = 2.5
@@ -84,8 +85,8 @@ def plain_learner(learn: ImageLearner, path: str) -> Learner:
     """fastai's own learner of the same net and the same batches, on which the peers can work."""
     plan = learn.plan
     loss_func = CrossEntropyLossFlat(label_smoothing=plan.label_smoothing)
-    kwargs = {"opt_func": opt_func(plan), "splitter": splitter(plan), "path": path}
-    return Learner(learn.dls, learn.model, loss_func, **kwargs)
+    opt_func = partial(RecipeOptimizer, model=learn.model, recipe=plan)
+    return Learner(learn.dls, learn.model, loss_func, opt_func=opt_func, splitter=body_and_head, path=path)
 
 
 def measure_all(names: list[str], budget: float) -> Figures:

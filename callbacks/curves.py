@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from callbacks.picture import Picture
 from callbacks.training.history import EpochRow
 from callbacks.training.schedule import StepRow
 
@@ -14,9 +14,9 @@ TRAIN, VALID = "#2a6fb0", "#d9622b"
 FURTHER = ("#3d8f5b", "#8a5fb0", "#9c7a2f", "#5a6b7b")  # of the second metric and those after it
 
 
-def plot_curves(epochs: Sequence[EpochRow], steps: Sequence[StepRow]) -> Figure:
+def plot_curves(epochs: Sequence[EpochRow], steps: Sequence[StepRow]) -> Picture:
     """Three panels over the epochs: losses, metrics, and the applied rate with its peak marked."""
-    figure = Figure(figsize=(13, 4), layout="constrained")
+    figure = Picture(figsize=(13, 4), layout="constrained")
     panels = figure.subplots(1, 3)
     _plot_losses(panels[0], epochs)
     _plot_metrics(panels[1], epochs)

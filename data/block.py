@@ -12,8 +12,10 @@ from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from fastai.data.transforms import ToTensor
 from fastai.torch_core import default_device
+from PIL import Image
 
 from data.cache import Stats, load_pixels, load_stats
+from data.common.errors import DataError
 from data.images import OpenImage, SquareTensor
 from data.items import ImageItem, label_of
 from data.loader import BatchDL
@@ -22,6 +24,8 @@ from data.opening import Data, Source, open_source
 from data.pipelines import train_pipeline
 from data.settings import DataRecipe, DataSettings
 from data.store import Store, targets_of
+
+MOST_NAMED = 10  # classes in a message
 
 
 class ImageLoaders(DataLoaders):
@@ -54,6 +58,28 @@ class ImageLoaders(DataLoaders):
         empty = [dl.new(dl.dataset.new_empty()) for dl in self.loaders]
         known: dict[str, Any] = {"settings": self.settings, "stats": self.stats}
         return type(self)(*empty, source=self.source.without_images(), path=self.path, device=self.device, **known)
+
+    def test_dl(
+        self, test_items: Sequence[Any], rm_type_tfms: Any = None, with_labels: bool = False, **kwargs: Any
+    ) -> BatchDL:
+        """A loader of further images, as validation images are loaded.
+
+        Args:
+            test_items: a list of whatever `open_image` takes.
+            rm_type_tfms: how many of fastai's first transforms the items have behind them.
+            with_labels: the items know their labels: they are items of a source, or paths in folders of classes.
+            kwargs: arguments of the loader, such as `bs`.
+
+        Raises:
+            DataError: no list of images, or an item without a label that the model knows.
+        """
+        if isinstance(test_items, str | bytes | Image.Image | Path) or hasattr(test_items, "label"):
+            raise DataError("test_dl takes a list of images, and was given one: put it into a list")
+        if not len(test_items):
+            raise DataError("test_dl was given no images")
+        for item in test_items if with_labels else ():
+            _check_label(item, self.vocab)
+        return super().test_dl(test_items, rm_type_tfms, with_labels, **kwargs)
 
 
 def image_block(source: Source, settings: DataSettings, stats: Stats) -> DataBlock:
@@ -125,6 +151,15 @@ def image_loaders(
         device=device or default_device(),
     )
     return ImageLoaders(*dls.loaders, source=source, settings=settings, stats=stats, path=dls.path, device=dls.device)
+
+
+def _check_label(item: object, classes: Sequence[str]) -> None:
+    """Raise a `DataError` where `label_of` finds none of the classes."""
+    if not isinstance(item, str | Path) and not hasattr(item, "label"):
+        raise DataError(f"{type(item).__name__}: it has no label; give paths in folders of classes, or no with_labels")
+    if label_of(item) not in classes:
+        known = ", ".join(map(str, classes[:MOST_NAMED])) + (", …" if len(classes) > MOST_NAMED else "")
+        raise DataError(f"{item}: its label {label_of(item)!r} is none of the model's classes, which are {known}")
 
 
 def _items(source: Source) -> list[ImageItem]:

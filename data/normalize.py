@@ -11,7 +11,10 @@ from data.floats import normalised
 
 
 class NormalizeBytes(Transform):
-    """uint8 images to float32 with mean 0 and deviation 1 in each channel; decodes to fractions of 255."""
+    """uint8 images, or floats from 0 to 1, to float32 with mean 0 and deviation 1 in each channel.
+
+    It decodes to fractions of 255.
+    """
 
     order = 99
     per_image = True  # each image alone decides its result: several batches may be treated at once
@@ -25,6 +28,8 @@ class NormalizeBytes(Transform):
             # Targets. Left to fasttransform's dispatch, they end in an error that it drops in a cycle of
             # references, which keeps every batch alive until garbage is collected.
             return x
+        if x.is_floating_point():
+            return (x - self.mean[:, None, None]) / self.std[:, None, None]
         pixels = x.as_subclass(Tensor).permute(0, 2, 3, 1)  # N×H×W×C
         return normalised(pixels, self.mean, self.std).as_subclass(type(x))
 

@@ -21,7 +21,7 @@ from learners.initial_weights import initialise
 from learners.learner import ImageLearner
 from learners.loss import ClassLoss
 from learners.models import MODELS, build_model
-from learners.optimizer import opt_func, splitter
+from learners.optimizer import body_and_head
 from learners.recipe import Plan, Recipe
 from learners.run import Run
 
@@ -99,8 +99,7 @@ def learner_of(
         plan=plan,
         run=run,
         loss_func=ClassLoss(label_smoothing=plan.label_smoothing),
-        opt_func=opt_func(plan),
-        splitter=splitter(plan),
+        splitter=body_and_head,
         lr=plan.lr,
         metrics=[metric if isinstance(metric, Metric) else DeviceMean(metric) for metric in L(metrics)],
         default_cbs=False,  # fastai's recorder waits for the device each step, its progress bar writes into pipes

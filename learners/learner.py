@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fastai.callback.core import Callback
+from fastai.data.load import DataLoader
+from fastai.learner import replacing_yield
 from fastcore.imports import IN_NOTEBOOK
-from matplotlib.figure import Figure
 from torch import nn
 
 from callbacks.checkpoint.callback import Checkpoint, Resume
@@ -16,8 +17,8 @@ from callbacks.checkpoint.interrupt import Interrupts
 from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.curves import plot_curves
 from callbacks.lr_find.finder import LRFound, asked_for, find_lr
-from callbacks.lr_find.plot import show_figure
 from callbacks.optional import optional_callbacks
+from callbacks.picture import Picture
 from callbacks.training.history import History, write_history
 from callbacks.training.loader_epoch import LoaderEpoch
 from callbacks.training.loader_wait import LoaderWait
@@ -26,10 +27,11 @@ from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, 
 from data.block import ImageLoaders
 from data.common.errors import TrainingError
 from data.common.files import replacing, write_json
+from data.loader import BatchDL
 from learners.fitting import FitLearner
 from learners.heatmaps import choose_heatmaps
 from learners.model_files import write_model
-from learners.optimizer import param_groups
+from learners.optimizer import RecipeOptimizer, param_groups
 from learners.provenance import provenance
 from learners.recipe import Plan, Recipe
 from learners.result import FitResult
@@ -59,8 +61,9 @@ class ImageLearner(FitLearner):
     def __init__(
         self, dls: ImageLoaders, model: nn.Module, *, recipe: Recipe, plan: Plan, run: Run | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(dls, model, path=run.path if run else Path(), **kwargs)
         self.recipe, self.plan, self.run_dir = recipe, plan, run
+        path = run.path if run else Path()
+        super().__init__(dls, model, opt_func=self.recipe_optimizer, path=path, **kwargs)
 
     def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
         """Train as the plan says, and return the metrics of the run (see `FitResult.metrics`).
@@ -89,7 +92,7 @@ class ImageLearner(FitLearner):
                 self._write_results(self.run_dir.path, metrics)
         return metrics
 
-    def plot_curves(self) -> Figure:
+    def plot_curves(self) -> Picture:
         """Losses, metrics and the applied rate of the last `fit_recipe`.
 
         Raises:
@@ -121,17 +124,36 @@ class ImageLearner(FitLearner):
         """
         asked = asked_for(stop_div, suggest_funcs)
         run_steps = self.plan.epochs * len(self.dls.train)
-        factors = [group.factor for group in param_groups(self.model, self.plan)]
-        self.lr_found = replace(find_lr(self, start_lr, end_lr, num_it, run_steps, factors), asked=asked)
+        self.lr_found = replace(find_lr(self, start_lr, end_lr, num_it, run_steps), asked=asked)
         if show_plot and IN_NOTEBOOK:
-            show_figure(self.lr_found.plot())
+            from IPython.display import display
+
+            display(self.lr_found.plot())
         return self.lr_found
 
-    def show_results(self, *args: Any, **kwargs: Any) -> Any:
-        """fastai's; the images that the model was shown beside its answers."""
-        import fastai.vision.learner  # noqa: F401  registers how answers are shown; imports torchvision
+    def recipe_optimizer(self, params: Any, lr: Any) -> RecipeOptimizer:
+        """The optimizer of the recipe, which is this learner's `opt_func` unless the user sets another."""
+        return RecipeOptimizer(params, lr, model=self.model, recipe=self.plan)
 
-        return super().show_results(*args, **kwargs)
+    def validate(self, ds_idx: int = 1, dl: DataLoader | None = None, cbs: Any = None) -> Any:
+        """fastai's; training images (`ds_idx=0`) are measured as they are, all of them, in fixed order."""
+        if dl is None and ds_idx == 0:
+            dl = self.dls[0].new(shuffle=False, drop_last=False)
+        return super().validate(ds_idx, dl, cbs)
+
+    def tta(self, ds_idx: int = 1, dl: DataLoader | None = None, *args: Any, **kwargs: Any) -> Any:
+        """fastai's; the images of any loader are augmented, also of one in fixed order."""
+        if isinstance(dl, BatchDL):
+            dl = dl.new(augmented=True, drop_last=False)
+        return super().tta(ds_idx, dl, *args, **kwargs)
+
+    def export(self, fname: str | Path = "export.pkl", *args: Any, **kwargs: Any) -> None:
+        """fastai's; the file is whole or absent, and the learner keeps its data and its optimizer however this ends."""
+        path = Path(self.path, fname).absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfilled = replacing_yield(self, "opt", None)  # fastai fills a new one, which fails after freezing
+        with replacing_yield(self, "dls", self.dls), unfilled, replacing(path) as draft:
+            super().export(draft, *args, **kwargs)
 
     def _begin(self, run: Run) -> dict[str, Any] | None:
         """Write `recipe.json` of a new run, or load the checkpoint of an old one."""
@@ -177,7 +199,7 @@ class ImageLearner(FitLearner):
 
     def _one_cycle(self) -> OneCycle:
         """The planned rates of each group of parameters."""
-        plan, groups = self.plan, param_groups(self.model, self.plan)
+        plan, groups = self.plan, param_groups(self.model, self.plan, self.splitter(self.model))
         return OneCycle(
             [plan.lr * group.factor for group in groups],
             div=plan.div,

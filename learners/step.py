@@ -19,6 +19,7 @@ from torch import Tensor
 
 from learners.device import autocast
 from learners.graph import GraphedModel
+from learners.single_image import naming_single_image
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class StepLearner(Learner):
         return batch[:n_inputs], batch[n_inputs:]
 
     def _forward(self) -> None:
-        with self.precision_context():
+        with self.precision_context(), naming_single_image():
             self.pred = self._training_pass()(*self.xb)
             self("after_pred")
             if self.yb:

@@ -7,6 +7,7 @@ import torch
 
 from learners.device import autocast
 from learners.graph import trusted_graph
+from learners.single_image import naming_single_image
 
 if TYPE_CHECKING:
     from learners.learner import ImageLearner
@@ -50,7 +51,7 @@ def _blank_step(learn: "ImageLearner", n: int, training: bool) -> None:
     x = torch.zeros(n, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.zeros(n, dtype=torch.long, device=device)
     learn.model.train(training)
-    with torch.set_grad_enabled(training), autocast(device):
+    with torch.set_grad_enabled(training), autocast(device), naming_single_image():
         loss = learn.loss_func(learn.model(x), y)
     if training:
         loss.backward()

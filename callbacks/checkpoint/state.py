@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # `evaluate` reads run directories without fastai
     from fastai.learner import Learner
 
 SCALARS = (float, int, str, bool, type(None))
-FORMAT = 3  # of the checkpoint; a file of another format is refused
+FORMAT = 4  # of the checkpoint; a file of another format is refused
 
 
 def before_checkpoint(learn: "Learner") -> None:

@@ -1,8 +1,6 @@
 """How the model's attention forms: heatmaps of the same validation images as training goes on."""
 
-import io
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +9,13 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback
 from fastcore.imports import IN_NOTEBOOK
-from matplotlib.figure import Figure
 
 from callbacks.gradcam.images import chosen_batches
+from callbacks.gradcam.layers import Layers
 from callbacks.gradcam.maps import grad_cam, untouched
 from callbacks.gradcam.methods import METHODS
 from callbacks.gradcam.plots import RIGHT, WRONG, Panel, Scale, draw, short_name
+from callbacks.picture import Picture
 from data.common.files import replacing
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ class GradCAMCallback(Callback):
     """Every few epochs, maps of a fixed choice of validation images, each for its true class.
 
     The figure has a row for each image and a column for each epoch, on one scale of evidence. It is drawn anew each
-    time, shown in a notebook, and written as `grad_cam.png`. Predictions and validation on their own are left alone,
-    and so is the search for a learning rate.
+    time, shown in a notebook, and written as `grad_cam.png`. An epoch that trains and validates is looked at; so
+    predictions, validation on its own and fastai's search for a learning rate are left alone.
 
     Args:
         every: epochs between two looks; the last epoch is looked at in any case.
@@ -50,6 +49,9 @@ class GradCAMCallback(Callback):
         seed: of their choice.
         layer, method: as of `grad_cam`.
         out: the directory for the picture; by default the run directory of a learner that has one, or else none.
+
+    Raises:
+        CamError: a layer or method that the model does not have, before the first step of a fit.
     """
 
     order = 65  # after the recorder, before the progress report
@@ -59,7 +61,7 @@ class GradCAMCallback(Callback):
         every: int = 1,
         count: int = 8,
         seed: int = 0,
-        layer: str | Sequence[str] | None = None,
+        layer: Layers = None,
         method: str = "gradcam",
         out: str | Path | None = None,
     ) -> None:
@@ -67,27 +69,32 @@ class GradCAMCallback(Callback):
         self.layer, self.method, self.out = layer, method, Path(out) if out else None
         self.looks: list[list[Look]] = []
         self.handle: DisplayHandle | None = None
-        self.training_epoch, self.new_fit = False, False
+        self.begins, self.trained, self.validated = True, False, False
 
     def before_train(self) -> None:
-        """Only an epoch that trains is looked at: fastai also ends an "epoch" around every prediction."""
-        self.training_epoch = True
-        self.new_fit |= self.epoch == 0
+        """fastai also ends an "epoch" around every prediction; only training has this event."""
+        self.begins = self.begins or self.epoch == 0
+        if self.begins:  # a wrong layer shows before the first step
+            for xb, yb, _ in chosen_batches(self.dls.valid, self._images()[:1]):
+                grad_cam(self.model, xb, yb, self.layer, self.method)
+        self.trained = True
 
-    def after_cancel_validate(self) -> None:
-        """Nor an epoch whose validation was cancelled: fastai's search for a learning rate consists of such."""
-        self.training_epoch = False
+    def before_batch(self) -> None:
+        self.validated = not self.training
 
     def after_epoch(self) -> None:
         due = self.epoch + 1 == self.n_epoch or (self.epoch + 1) % self.every == 0
-        if self.training_epoch and due:
-            if self.new_fit:
-                self.looks, self.handle, self.new_fit = [], None, False
+        if self.trained and self.validated and due:
+            if self.begins:  # the looks of an earlier fit stay until there is one of this fit
+                self.begins, self.looks, self.handle = False, [], None
             self.looks.append(self._look())
             self._show()
-        self.training_epoch = False
+        self.trained = False
 
-    def plot(self) -> Figure:
+    def after_cancel_fit(self) -> None:
+        self.trained = False
+
+    def plot(self) -> Picture:
         """A row for each image, a column for each epoch; of many epochs, some at even distances."""
         if not self.looks:
             return draw([], 1, "No epoch was trained with this callback")
@@ -100,11 +107,13 @@ class GradCAMCallback(Callback):
         heading = "How attention forms: the evidence for the true class, and the prediction"
         return draw(panels, 1 + len(at), heading, Scale(method.unit, method.weak))
 
-    def _look(self) -> list[Look]:
+    def _images(self) -> list[int]:
         images = range(len(self.dls.valid_ds))
-        idxs = random.Random(self.seed).sample(images, min(self.count, len(images)))
+        return random.Random(self.seed).sample(images, min(self.count, len(images)))
+
+    def _look(self) -> list[Look]:
         looks: list[Look] = []
-        for xb, yb, shown in chosen_batches(self.dls.valid, idxs):
+        for xb, yb, shown in chosen_batches(self.dls.valid, self._images()):
             cams = grad_cam(self.model, xb, yb, self.layer, self.method).cpu().numpy()
             with untouched(self.model, xb.device), torch.no_grad():
                 best = self.model(xb).float().softmax(1).max(1)
@@ -125,14 +134,12 @@ class GradCAMCallback(Callback):
 
     def _display(self) -> None:
         """In a notebook, one picture that is replaced as the run goes on."""
-        from IPython.display import Image, display
+        from IPython.display import display
 
-        buffer = io.BytesIO()
-        self.plot().savefig(buffer, dpi=100)
         if self.handle is None:
-            self.handle = display(Image(buffer.getvalue()), display_id=True)
+            self.handle = display(self.plot(), display_id=True)
         else:
-            self.handle.update(Image(buffer.getvalue()))
+            self.handle.update(self.plot())
 
 
 def _panel(look: Look) -> Panel:

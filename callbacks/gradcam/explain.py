@@ -8,7 +8,8 @@ from fastai.learner import Learner
 from torch import Tensor
 
 from callbacks.gradcam.choice import Choice
-from callbacks.gradcam.interpretation import WHY, Explained, GradCAMInterpretation
+from callbacks.gradcam.explained import Explained
+from callbacks.gradcam.interpretation import WHY, GradCAMInterpretation
 from callbacks.gradcam.methods import DEFAULT
 from callbacks.gradcam.model_figures import method_report, random_sample, randomisation, usual_layer
 from callbacks.gradcam.progress import progress

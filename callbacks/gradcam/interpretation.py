@@ -3,7 +3,6 @@
 import copy
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
@@ -12,49 +11,26 @@ import torch
 from fastai.data.load import DataLoader
 from fastai.interpret import ClassificationInterpretation
 from fastai.learner import Learner
-from matplotlib.figure import Figure
+from fastcore.foundation import L
 from sklearn.metrics import classification_report, confusion_matrix
 from torch import Tensor
 
 from callbacks.gradcam.cells import batch_of
-from callbacks.gradcam.images import chosen_batches
-from callbacks.gradcam.layers import CamError
+from callbacks.gradcam.explained import Explained
+from callbacks.gradcam.images import as_they_are, chosen_batches
+from callbacks.gradcam.layers import CamError, Layers, names_of, plain_model
 from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import DEFAULT, METHODS
 from callbacks.gradcam.plots import RIGHT, WRONG, Panel, Scale, draw, short_name
-from callbacks.gradcam.trust import Trust, measure_trust
-
-
-@dataclass(frozen=True)
-class Explained:
-    """k images with a map each.
-
-    Attributes:
-        idxs: which of the interpretation's images they are.
-        images: k×H×W×C, from 0 to 1.
-        cams: k×H×W, evidence in logits.
-        targets: the class that each map is for.
-        trust: k, one for each map; None where it was not asked for.
-    """
-
-    idxs: list[int]
-    images: np.ndarray
-    cams: np.ndarray
-    targets: list[int]
-    trust: Sequence[Trust | None]
-
-    def only(self, places: Sequence[int]) -> "Explained":
-        """Those at the given places, from 0 to k-1."""
-        places = list(places)
-        idxs, targets = ([values[n] for n in places] for values in (self.idxs, self.targets))
-        return Explained(idxs, self.images[places], self.cams[places], targets, [self.trust[n] for n in places])
+from callbacks.gradcam.trust import measure_trust
+from callbacks.picture import Picture
 
 
 class GradCAMInterpretation(ClassificationInterpretation):
     """`GradCAMInterpretation.from_learner(learn).plot_top_losses(9)`, and the other questions one asks of a model.
 
     Inference runs once; probabilities, labels and losses are kept, and pixels are read again for a figure's images.
-    Each plot returns a matplotlib `Figure`; the title of a map ends with its p-value (see `Trust`).
+    Each plot returns a matplotlib figure; the title of a map ends with its p-value (see `Trust`).
 
     Attributes:
         rows: where in the loader the images stand that were looked at; all other numbers count within these.
@@ -68,12 +44,13 @@ class GradCAMInterpretation(ClassificationInterpretation):
         preds: Tensor,
         targs: Tensor,
         act: Callable[[Tensor], Tensor] | None = None,
-        layer: str | Sequence[str] | None = None,
+        layer: Layers = None,
         method: str = DEFAULT,
         rows: Sequence[int] | None = None,
     ) -> None:
         super().__init__(learn, dl, losses, act)
-        self.preds, self.targs, self.layer, self.method = preds, targs, layer, method
+        self.preds, self.targs, self.method = preds, targs, method
+        self.layer = layer if layer is None or isinstance(layer, str) else names_of(plain_model(learn.model), layer)
         self.rows = list(range(len(targs))) if rows is None else list(rows)
         self.decoded = preds.argmax(1)
 
@@ -84,11 +61,11 @@ class GradCAMInterpretation(ClassificationInterpretation):
         ds_idx: int = 1,
         dl: DataLoader | None = None,
         act: Callable[[Tensor], Tensor] | None = None,
-        layer: str | Sequence[str] | None = None,
+        layer: Layers = None,
         method: str = DEFAULT,
         images: int | None = None,
     ) -> Self:
-        """Run inference once.
+        """Run inference once, on the images as they are: those of a training loader are not augmented.
 
         Args:
             learn: any fastai `Learner` on images with one label each.
@@ -98,9 +75,11 @@ class GradCAMInterpretation(ClassificationInterpretation):
             images: look at so many images at the most, a random choice that is the same each time.
 
         Raises:
-            CamError: a layer or method that the model does not have.
+            CamError: a layer or method that the model does not have, or a loader without labels or images.
         """
-        dl = dl or learn.dls[ds_idx].new(shuffle=False, drop_last=False)
+        dl = learn.dls[ds_idx].new(shuffle=False, drop_last=False) if dl is None else dl
+        if not len(dl.dataset):
+            raise CamError("the loader gives no images")
         if act is None and not hasattr(learn.loss_func, "activation"):
             act = _softmax
         xb, *_ = chosen_batches(dl, [0])[0]
@@ -108,9 +87,12 @@ class GradCAMInterpretation(ClassificationInterpretation):
         rows: Sequence[int] = range(len(dl.dataset))
         if images is not None and images < len(rows):
             rows = sorted(random.Random(0).sample(rows, images))
-        some = dl.new(get_idxs=partial(list, rows))
-        preds, targs, losses = (t.as_subclass(Tensor) for t in learn.get_preds(dl=some, with_loss=True, act=act))
-        return cls(learn, dl, losses, preds, targs, act, layer, method, rows)
+        some = dl.new(shuffle=False, drop_last=False, get_idxs=partial(list, rows))
+        with as_they_are(dl):
+            preds, targs, losses = (t.as_subclass(Tensor) for t in learn.get_preds(dl=some, with_loss=True, act=act))
+        if hasattr(dl, "items"):
+            some.items = L(dl.items)[list(rows)]  # where fastai looks up what its own methods show
+        return cls(learn, some, losses, preds, targs, act, layer, method, rows)
 
     def explain(
         self, idxs: Sequence[int], targets: Sequence[int] | Tensor | None = None, trusted: bool = True
@@ -167,25 +149,25 @@ class GradCAMInterpretation(ClassificationInterpretation):
         true, predicted = (names.index(str(name)) for name in pair[:2])
         return [i for i in self.wrong() if self.targs[i] == true and self.decoded[i] == predicted]
 
-    def plot_top_losses(self, k: int | Sequence[int], largest: bool = True) -> Figure:
+    def plot_top_losses(self, k: int | Sequence[int], largest: bool = True) -> Picture:
         """The k largest (or smallest) losses, or those at the places `k` of that order: image and heatmap."""
         order = self.losses.argsort(descending=largest)
         idxs = order[:k] if isinstance(k, int) else order[list(k)]
         return self._pairs(idxs, f"The {'largest' if largest else 'smallest'} losses, and the evidence")
 
-    def plot_wrong(self, k: int = 9) -> Figure:
+    def plot_wrong(self, k: int = 9) -> Picture:
         """Misclassified images, the largest loss first."""
         return self._pairs(self.wrong()[:k], "Misclassified, and the evidence for the predicted class")
 
-    def plot_correct(self, k: int = 9, seed: int = 0) -> Figure:
+    def plot_correct(self, k: int = 9, seed: int = 0) -> Picture:
         """Images that are classified correctly, a random choice."""
         return self._pairs(self.correct(seed)[:k], "Classified correctly, and the evidence")
 
-    def plot_confused(self, pair: Sequence[str], k: int = 9) -> Figure:
+    def plot_confused(self, pair: Sequence[str], k: int = 9) -> Picture:
         """Images of one class that were taken for another; see `confused`."""
         return self._pairs(self.confused(pair)[:k], f"{pair[0]} taken for {pair[1]}, and the evidence for {pair[1]}")
 
-    def plot_why_wrong(self, k: int = 8) -> Figure:
+    def plot_why_wrong(self, k: int = 8) -> Picture:
         """For misclassified images the evidence for the predicted class, for the true class, and the difference."""
         predicted = self.explain(self.wrong()[:k])
         true = self.explain(predicted.idxs, self.targs[predicted.idxs], trusted=False)
@@ -221,7 +203,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
             panels += [image_panel, self._heat_panel(predicted, n), self._heat_panel(true, n), difference]
         return panels
 
-    def draw(self, panels: list[Panel], columns: int, heading: str) -> Figure:
+    def draw(self, panels: list[Panel], columns: int, heading: str) -> Picture:
         """A figure on the scale of the interpretation's method."""
         method = METHODS[self.method]
         return draw(panels, columns, heading, Scale(method.unit, method.weak))
@@ -231,7 +213,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         title = f"{self._name(target)} {self.preds[i, target]:.0%}" + (f" · p {trust.p:.2f}" if trust else "")
         return Panel(explained.images[n], title, explained.cams[n], colour=self._mark(i))
 
-    def _pairs(self, idxs: Sequence[int], heading: str) -> Figure:
+    def _pairs(self, idxs: Sequence[int], heading: str) -> Picture:
         return self.draw(self.pair_panels(self.explain(idxs)), 6, heading)
 
     def _name(self, target: int | Tensor) -> str:

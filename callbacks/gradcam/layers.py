@@ -2,12 +2,15 @@
 
 import difflib
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from callbacks.upstream import uncompiled
 from data.common.errors import InputError
+
+Layers: TypeAlias = str | nn.Module | Sequence[str | nn.Module] | None  # modules of a model, or their dotted names
 
 FUSED = 3  # resolutions in the default fusion
 PLACES = 4  # rows and columns of a map, at the least: fewer say little about where
@@ -27,7 +30,7 @@ def plain_model(model: nn.Module) -> nn.Module:
 
 def choose_layers(
     net: nn.Module,
-    layer: str | Sequence[str] | None,
+    layer: Layers,
     fuse: bool,
     run: Callable[[], object],
 ) -> list[str]:
@@ -35,25 +38,43 @@ def choose_layers(
 
     Args:
         net: a model.
-        layer: one name, several, or None for the default: the last layer whose maps have at least 4×4 places, or, where
-            none has so many, the last one with more than one place.
+        layer: a module or its name, several, or None for the default: the last layer whose maps have at least 4×4
+            places, or, where none has so many, the last one with more than one place.
         fuse: without a name, take the last map of each of the last three resolutions instead of one.
         run: passes one image through the model, from which the sizes of the maps are known.
 
     Raises:
-        CamError: a name that is no module of the model, or a model without maps.
+        CamError: see `names_of`, or a model without maps.
     """
     if layer is None:
         stages = _last_of_each_resolution(net, run)
         return list(stages)[-FUSED:] if fuse else _wide_enough(stages)[-1:]
-    names = [layer] if isinstance(layer, str) else list(layer)
-    if not names:
+    return names_of(net, layer)
+
+
+def names_of(net: nn.Module, layer: Layers) -> list[str]:
+    """The dotted names of what a user named: names, or modules of the model.
+
+    Raises:
+        CamError: neither, or no module inside the model.
+    """
+    named = [layer] if isinstance(layer, str | nn.Module) else layer
+    if not isinstance(named, Sequence):
+        raise CamError(f"layer: give a module of the model or its dotted name, not {type(layer).__name__}")
+    if not named:
         raise CamError("layer: no name given; leave it out for the default")
-    known = dict(net.named_modules())
-    for name in names:
-        if not name or name not in known:
-            raise CamError(f"layer {name!r}: no such module; choose from {_choices(net, name)}")
-    return names
+    return [_name_of(net, one) for one in named]
+
+
+def _name_of(net: nn.Module, layer: object) -> str:
+    known = {name: module for name, module in net.named_modules() if name}
+    if isinstance(layer, str) and layer in known:
+        return layer
+    for name, module in known.items():
+        if module is layer:
+            return name
+    shown = repr(layer) if isinstance(layer, str) else f"({type(layer).__name__})"
+    raise CamError(f"layer {shown}: no such module inside the model; choose from {_choices(net, layer)}")
 
 
 def candidate_layers(net: nn.Module, run: Callable[[], object]) -> list[str]:
@@ -71,9 +92,10 @@ def _wide_enough(stages: dict[str, tuple[int, int]]) -> list[str]:
     return [name for name, size in stages.items() if min(size) >= PLACES] or list(stages)
 
 
-def _choices(net: nn.Module, name: object) -> str:
+def _choices(net: nn.Module, layer: object) -> str:
     top = [n for n, _ in net.named_children()]
-    near = difflib.get_close_matches(str(name), [n for n, _ in net.named_modules() if n not in top], n=3)
+    name = layer if isinstance(layer, str) else ""
+    near = difflib.get_close_matches(name, [n for n, _ in net.named_modules() if n and n not in top], n=3)
     return ", ".join(top + near) + ", or any module inside them"
 
 

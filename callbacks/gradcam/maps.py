@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from callbacks.gradcam.layers import CamError, plain_model
+from callbacks.gradcam.layers import CamError, Layers, plain_model
 from callbacks.gradcam.methods import METHODS
 from callbacks.gradcam.question import Question
 
@@ -16,7 +16,7 @@ def grad_cam(
     model: nn.Module,
     xb: Tensor,
     targets: Tensor | Sequence[int] | None = None,
-    layer: str | Sequence[str] | None = None,
+    layer: Layers = None,
     method: str = "gradcam",
 ) -> Tensor:
     """Evidence maps B×H×W of images B×C×H×W, on their device, as float32 or wider.
@@ -30,8 +30,8 @@ def grad_cam(
         model: maps images to logits B×n_classes. It is run in eval mode; a compiled one is run eagerly.
         xb: images as the model takes them.
         targets: the class to explain of each image, B numbers; by default the predicted one.
-        layer: the dotted name of a module with maps B×K×h×w, or several names, whose maps are averaged. By default
-            the last layer whose maps have at least 4×4 places (see `choose_layers`).
+        layer: a module with maps B×K×h×w or its dotted name, or several, whose maps are averaged. By default the last
+            layer whose maps have at least 4×4 places (see `choose_layers`).
         method: a name in `callbacks.gradcam.methods.METHODS`.
 
     Raises:

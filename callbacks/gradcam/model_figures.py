@@ -1,7 +1,8 @@
 """Figures of a method that are measured once per model: how often its maps can be trusted, and where they point."""
 
 from callbacks.gradcam.estimates import mean_share, share
-from callbacks.gradcam.interpretation import Explained, GradCAMInterpretation
+from callbacks.gradcam.explained import Explained
+from callbacks.gradcam.interpretation import GradCAMInterpretation
 from callbacks.gradcam.layers import last_layer, plain_model
 from callbacks.gradcam.maps import grad_cam, untouched
 from callbacks.gradcam.pointing import make_mosaics, pointed_mass

@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, Normalize
-from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
+
+from callbacks.picture import Picture
 
 RIGHT, WRONG, PLAIN = "#0b5394", "#b45f06", "#222222"  # blue and orange differ for the colour-blind too
 SIDE, BAR = 1.6, 0.08  # inches of one image; width of a scale's bar, in images
@@ -61,14 +62,14 @@ class Scale:
         return max(self.weak, float(np.quantile([np.abs(heat).max() for heat in heats], 1 - CLIPPED)))
 
 
-def draw(panels: Sequence[Panel], columns: int, heading: str, scale: Scale | None = None) -> Figure:
+def draw(panels: Sequence[Panel], columns: int, heading: str, scale: Scale | None = None) -> Picture:
     """The panels in rows of `columns`; all heat of one kind is on one scale."""
     scale = scale or Scale()
     columns = min(columns, len(panels)) or 1
     rows = -(-len(panels) // columns) or 1
     heats = _by_kind(panels)
     size = (max(columns * SIDE, 5.5) + 0.9 * len(heats), rows * (SIDE + 0.3) + 0.6)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Picture(figsize=size, layout="constrained")
     figure.suptitle(heading, fontsize=11)
     widths = [1] * columns + [BAR] * len(heats)
     grid = figure.add_gridspec(rows, columns + len(heats), width_ratios=widths)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from callbacks.gradcam.layers import CamError
+from callbacks.gradcam.layers import CamError, Layers
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Question:
     net: nn.Module
     xb: Tensor
     targets: Tensor | Sequence[int] | None = None
-    layer: str | Sequence[str] | None = None
+    layer: Layers = None
 
     def logits(self, xb: Tensor) -> Tensor:
         """Logits B×n_classes of any images. Autograd records nothing for the sake of the weights.

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
-from callbacks.gradcam.layers import plain_model
+from callbacks.gradcam.layers import Layers, names_of, plain_model
 from callbacks.gradcam.maps import grad_cam, untouched
 
 LOOKS = 4  # how often maps are compared on the way from the logits down
@@ -49,7 +49,7 @@ def randomisation_check(
     model: nn.Module,
     xb: Tensor,
     targets: Tensor | Sequence[int] | None = None,
-    layer: str | Sequence[str] | None = None,
+    layer: Layers = None,
     method: str = "gradcam",
     seed: int = 0,
 ) -> Randomisation:
@@ -61,6 +61,7 @@ def randomisation_check(
 
     Source: Adebayo et al. 2018, https://arxiv.org/abs/1810.03292, section 3.1.
     """
+    layer = None if layer is None else names_of(plain_model(model), layer)  # a module is none of the copy's
     net = copy.deepcopy(plain_model(model))
     if targets is None:
         with untouched(net, xb.device), torch.no_grad():

@@ -9,7 +9,6 @@ import numpy as np
 from fastai.callback import schedule
 from fastai.learner import Learner
 from fastcore.foundation import L
-from matplotlib.figure import Figure
 
 from callbacks.lr_find.named import named_suggestions
 from callbacks.lr_find.plot import plot_lr
@@ -17,6 +16,7 @@ from callbacks.lr_find.preserve import preserved
 from callbacks.lr_find.suggest import MIN_POINTS, NoSuggestion, agreeing, fall, for_a_run_of, smoothed
 from callbacks.lr_find.sweep import Sweep, sweep
 from callbacks.lr_find.trials import TRIALS, Trial, try_peaks
+from callbacks.picture import Picture
 from data.common.errors import InputError
 from data.common.files import replacing, write_csv, write_json
 
@@ -92,7 +92,7 @@ class LRFound:
         choice = {"lr": self.lr, "low": self.low, "high": self.high, "abstained": self.abstained}
         return choice | self.suggestions | {"stopped": self.stopped}
 
-    def plot(self) -> Figure:
+    def plot(self) -> Picture:
         return plot_lr(self)
 
     def save(self, folder: Path) -> None:
@@ -115,7 +115,6 @@ def find_lr(
     end_lr: float = 1.0,
     num_it: int = 200,
     run_steps: int | None = None,
-    factors: Sequence[float] = (1.0,),
 ) -> LRFound:
     """Find the peak rate of a one-cycle run. `learn` and all random states stay as they are.
 
@@ -128,7 +127,6 @@ def find_lr(
         start_lr, end_lr: both ends of the range; the range test reaches them exactly.
         num_it: steps of training, in all; fewer are taken where the range test supports no rate.
         run_steps: the length of the run that the rate is for; without it, ten epochs.
-        factors: the rate of each parameter group, as a multiple; one for all, or one each.
 
     Raises:
         LRFindError: a range or a count that cannot be, or no training batch.
@@ -138,12 +136,12 @@ def find_lr(
     trial_steps = (num_it - points) // TRIALS
     trials: tuple[Trial, ...] = ()
     with preserved(learn.dls.train):
-        first = sweep(learn, np.geomspace(start_lr, end_lr, points), factors)
+        first = sweep(learn, np.geomspace(start_lr, end_lr, points))
     try:
         if trial_steps < MIN_TRIAL_STEPS:
             raise NoSuggestion(f"too few steps: {num_it} leave {trial_steps} for each short run; take more steps")
         found = fall(first.losses, first.lrs)
-        trials = try_peaks(learn, float(first.lrs[found.lowest]), (start_lr, end_lr), trial_steps, factors)
+        trials = try_peaks(learn, float(first.lrs[found.lowest]), (start_lr, end_lr), trial_steps)
         rates = agreeing(np.array([t.peak for t in trials]), np.array([t.ends for t in trials]), found, end_lr)
     except NoSuggestion as reason:
         return _abstained(first, trials, reason)

@@ -1,10 +1,10 @@
 """The picture of what the finder measured."""
 
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from callbacks.picture import Picture
 
 if TYPE_CHECKING:
     from callbacks.lr_find.finder import LRFound
@@ -13,9 +13,9 @@ RAW, SMOOTH, CHOICE, TRIAL = "#8fb3d4", "#1d4f80", "#d9622b", "#3b8f5a"
 MARKERS = {"valley": "o", "slide": "s", "steep": "^", "minimum": "D"}
 
 
-def plot_lr(found: "LRFound") -> Figure:
+def plot_lr(found: "LRFound") -> Picture:
     """Loss over rate, log axis: the range test, the ends of short runs by their peak, all suggestions, the range."""
-    figure = Figure(figsize=(9.5, 5), layout="constrained")
+    figure = Picture(figsize=(9.5, 5), layout="constrained")
     axes = figure.subplots()
     first = found.sweeps[0]
     axes.plot(first.lrs, first.losses, ".", ms=4, color=RAW, alpha=0.7, label="range test, each step")
@@ -34,15 +34,6 @@ def plot_lr(found: "LRFound") -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(frameon=False, loc="outside right upper")
     return figure
-
-
-def show_figure(figure: Figure) -> None:
-    """Show a figure below the cell of a notebook that runs now."""
-    from IPython.display import Image, display
-
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png")
-    display(Image(buffer.getvalue()))
 
 
 def _mark_suggestions(axes: Axes, found: "LRFound") -> None:

@@ -1,7 +1,7 @@
 """One sweep of a learning-rate range test (Smith 2017, https://arxiv.org/abs/1506.01186)."""
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -34,20 +34,19 @@ class Sweep:
     stopped: str | None = None
 
 
-def sweep(learn: Learner, lrs: np.ndarray, factors: Sequence[float] = (1.0,)) -> Sweep:
+def sweep(learn: Learner, lrs: np.ndarray) -> Sweep:
     """Step a twin of `learn` once at each rate. This advances the loader, which they share, and the global generators.
 
     Args:
         learn: stays as it is.
         lrs: the rates, K.
-        factors: the rate of each parameter group, as a multiple of these; one for all, or one each.
     """
     twin = twin_of(learn)
     _begin(twin, len(lrs))
     on_device, losses = [], []
     with closing(_endless(twin.dls.train)) as batches:
         for step, (lr, batch) in enumerate(zip(lrs, batches, strict=False), 1):
-            twin.opt.set_hyper("lr", [float(lr * factor) for factor in factors])
+            twin.opt.set_hyper("lr", float(lr))
             twin.one_batch(step - 1, batch)
             twin.train_iter, twin.pct_train = step, step / len(lrs)
             on_device.append(twin.loss.detach().float())

@@ -1,6 +1,5 @@
 """Short one-cycle runs from the weights of a learner, one for each of a few peak rates."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +40,7 @@ def cycle(peak: float, steps: int) -> np.ndarray:
     return peak * np.array(CYCLE.table(steps))[:, 0]
 
 
-def try_peaks(
-    learn: Learner, lowest: float, bounds: tuple[float, float], steps: int, factors: Sequence[float]
-) -> tuple[Trial, ...]:
+def try_peaks(learn: Learner, lowest: float, bounds: tuple[float, float], steps: int) -> tuple[Trial, ...]:
     """Trials by rising peak. Every trial starts from the weights of `learn`, which stay, and has the same batches.
 
     The peaks begin near the rate at which the range test is lowest, because a short run is best at that rate or above,
@@ -55,17 +52,16 @@ def try_peaks(
         lowest: the rate at which the range test is lowest.
         bounds: the lowest and the highest peak allowed.
         steps: of each trial.
-        factors: see `sweep`.
     """
     start, end = bounds
     top = min(end, lowest * RATIO**TRIALS)
     peaks = [peak for k in reversed(range(TRIALS)) if (peak := top / RATIO**k) >= start]
-    return tuple(_trial(learn, peak, steps, factors) for peak in peaks)
+    return tuple(_trial(learn, peak, steps) for peak in peaks)
 
 
-def _trial(learn: Learner, peak: float, steps: int, factors: Sequence[float]) -> Trial:
+def _trial(learn: Learner, peak: float, steps: int) -> Trial:
     last = max(1, steps // LAST)
     with preserved(learn.dls.train):
-        taken = sweep(learn, cycle(peak, steps), factors)
+        taken = sweep(learn, cycle(peak, steps))
     ends = np.full(last, np.inf) if taken.stopped else taken.losses[-last:]
     return Trial(peak, taken, ends)

@@ -318,7 +318,7 @@ def test_what_the_finder_does_not_do_is_refused(learn, why, asked):
 
 def test_the_picture_is_shown_in_a_notebook_alone(learn, monkeypatch):
     shown = []
-    monkeypatch.setattr("learners.learner.show_figure", shown.append)
+    monkeypatch.setattr("IPython.display.display", shown.append)
     learn.lr_find(num_it=4)
     assert shown == []
     monkeypatch.setattr("learners.learner.IN_NOTEBOOK", True)

@@ -1,10 +1,15 @@
-"""The groups of parameters: what decays, what trains at a rate of its own, and when it starts."""
+"""The groups of parameters: what decays, what trains at a rate of its own, when it starts, and at which depth it is."""
 
+import numpy as np
 import pytest
 import torch
+from fastai.learner import Learner
+from fastai.optimizer import SGD, Adam, ranger
+from torch import nn
 
-from learners import Recipe, ResNet18
-from learners.optimizer import FILTERS_RATE, opt_func, param_groups
+from data import image_dls
+from learners import Recipe, ResNet18, image_learner
+from learners.optimizer import FILTERS_RATE, RecipeOptimizer, body_and_head, param_groups
 
 CHANNELS = 4800  # with norms
 
@@ -13,8 +18,12 @@ def resolved(**settings):
     return Recipe(**settings).resolve(images=50_000, size=32, mirror="alternate", crop=0.125)
 
 
-def count(group):
-    return sum(p.numel() for p in group.params)
+def count(groups):
+    return sum(p.numel() for group in groups for p in group.params)
+
+
+def of(groups, **wanted):
+    return [group for group in groups if all(getattr(group, name) == value for name, value in wanted.items())]
 
 
 @pytest.mark.parametrize(
@@ -22,49 +31,73 @@ def count(group):
 )
 def test_the_groups_hold_every_parameter_once(settings):
     model = ResNet18()
+    model.layer1.requires_grad_(False)  # as after `freeze`: a group that lacked them could never train them again
     held = [p for group in param_groups(model, resolved(**settings)) for p in group.params]
     assert sorted(map(id, held)) == sorted(map(id, model.parameters()))
 
 
 def test_only_matrices_decay_and_only_norm_biases_train_faster():
-    weights, norm_biases, rest = param_groups(ResNet18(), resolved(weight_decay=5e-4, bias_lr=4))
-    assert count(weights) == 11_173_962 - 2 * CHANNELS - 10  # ten biases of the head
-    assert count(norm_biases) == CHANNELS
-    assert [g.weight_decay for g in (weights, norm_biases, rest)] == [5e-4, 0, 0]
-    assert [g.factor for g in (weights, norm_biases, rest)] == [1, 4, 1]
+    groups = param_groups(ResNet18(), resolved(bias_lr=4))
+    assert count(of(groups, decays=True)) == 11_173_962 - 2 * CHANNELS - 10  # ten biases of the head
+    assert count(of(groups, factor=4)) == CHANNELS
+    assert all(not group.decays for group in of(groups, factor=4))
+
+
+def test_body_and_head_are_the_depths():
+    model = ResNet18()
+    body, head = body_and_head(model)
+    assert list(map(id, head)) == list(map(id, model.fc.parameters()))
+    assert len(body) + len(head) == 62
+    assert {group.depth for group in param_groups(model, resolved())} == {0, 1}
+
+
+def test_the_head_of_a_wrapped_net_is_found_and_a_single_layer_is_one_group():
+    head = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    net = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), head))
+    assert [len(depth) for depth in body_and_head(net)] == [2, 4]
+    assert [len(depth) for depth in body_and_head(nn.Linear(3, 2))] == [2]
 
 
 def test_a_frozen_stem_is_a_group_that_starts_later():
     model = ResNet18()
-    *others, stem = param_groups(model, resolved(freeze_stem=3))
+    groups = param_groups(model, resolved(freeze_stem=3))
+    (stem,) = of(groups, start=3)
     assert [id(p) for p in stem.params] == [id(model.conv1.weight)]
-    assert [g.start for g in (*others, stem)] == [0, 0, 0, 3]
+    assert stem.decays
+    assert len(of(groups, start=0)) == len(groups) - 1
 
 
 def test_muon_steps_the_filters_and_sgd_the_head():
     model = ResNet18()
-    head, *_, filters = param_groups(model, resolved(optimizer="muon"))
-    assert [id(p) for p in head.params] == [id(model.fc.weight)]
-    assert filters.orthogonal
+    groups = param_groups(model, resolved(optimizer="muon"))
+    (filters,) = of(groups, orthogonal=True)
+    assert [id(p) for p in of(groups, decays=True)[0].params] == [id(model.fc.weight)]
     assert filters.factor == FILTERS_RATE
     assert {p.ndim for p in filters.params} == {4}
     assert len(filters.params) == 20  # 17 convolutions of 3×3, three of 1×1
 
 
-def test_a_step_of_each_group_is_the_closed_form():
-    """One step of Nesterov SGD on a constant gradient, with weight decay in the first group."""
-    recipe = resolved(momentum=0.9)
-    params = [torch.nn.Parameter(torch.tensor([2.0], dtype=torch.float64)) for _ in range(3)]
-    groups = [{"params": [p], "weight_decay": wd} for p, wd in zip(params, (0.1, 0, 0), strict=True)]
-    opt = opt_func(recipe)(groups, lr=recipe.lr)
-    rates = (0.25, 2.0, 0.25)
-    opt.set_hyper("lr", list(rates))
-    for p in params:
+class OneOfEachKind(nn.Module):
+    """A matrix, the scale and bias of a norm, and the bias of the last layer: one number each."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.fc = nn.GroupNorm(1, 1).double(), nn.Linear(1, 1).double()
+        for param in self.parameters():
+            nn.init.constant_(param, 2.0)
+
+
+def test_a_step_of_each_kind_is_the_closed_form():
+    """One step of Nesterov SGD on a constant gradient."""
+    net, recipe = OneOfEachKind(), resolved(momentum=0.9, weight_decay=0.1, bias_lr=8)
+    opt = RecipeOptimizer(body_and_head(net), 0.25, model=net, recipe=recipe)
+    for p in net.parameters():
         p.grad = torch.ones_like(p)
     opt.step()
-    gradients = (1 + 0.1 * 2.0, 1.0, 1.0)
+    stepped = [net.fc.weight, net.norm.bias, net.norm.weight, net.fc.bias]
+    gradients, rates = (1 + 0.1 * 2.0, 1.0, 1.0, 1.0), (0.25, 2.0, 0.25, 0.25)
     expected = [2.0 - rate * (1 + 0.9) * g for rate, g in zip(rates, gradients, strict=True)]
-    assert [p.item() for p in params] == pytest.approx(expected, rel=1e-12)
+    assert [p.item() for p in stepped] == pytest.approx(expected, rel=1e-12)
 
 
 def test_one_kernel_for_all_parameters_gives_the_steps_of_one_for_each():
@@ -72,15 +105,125 @@ def test_one_kernel_for_all_parameters_gives_the_steps_of_one_for_each():
     finals = []
     for fused in (True, False):
         torch.manual_seed(0)
-        params = [torch.nn.Parameter(torch.randn(shape, dtype=torch.float64)) for shape in ((5, 3), (7,), (2, 3, 3))]
-        recipe = resolved(momentum=0.9)
-        opt = opt_func(recipe)([{"params": params, "weight_decay": 0.01}], lr=0.1)
-        assert opt.opt.param_groups[0]["fused"] is True
-        opt.opt.param_groups[0]["fused"] = fused
+        net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Linear(5, 3)).double()
+        opt = RecipeOptimizer(body_and_head(net), 0.1, model=net, recipe=resolved(momentum=0.9, weight_decay=0.01))
+        for group in opt.opt.param_groups:
+            assert group["fused"] is True
+            group["fused"] = fused
         for _ in range(10):
-            for param in params:
+            for param in net.parameters():
                 param.grad = torch.randn_like(param)
             opt.step()
-        finals.append(params)
+        finals.append(list(net.parameters()))
     for ours, plain in zip(*finals, strict=True):
         torch.testing.assert_close(ours, plain, rtol=1e-12, atol=1e-12)
+
+
+# fastai's view: one group for each depth
+
+
+@pytest.fixture
+def opt():
+    net = OneOfEachKind()
+    return RecipeOptimizer(body_and_head(net), 0.25, model=net, recipe=resolved(weight_decay=0.1, bias_lr=8))
+
+
+def inner(opt, key):
+    return [group[key] for group in opt.opt.param_groups]
+
+
+@pytest.mark.parametrize("value", [slice(1e-3), slice(1e-4, 1e-2), 0.5, [0.1, 0.2], np.array([0.1, 0.2])])
+def test_rates_are_spread_over_the_depths_as_plain_fastai_spreads_them(opt, value):
+    plain = SGD([[nn.Parameter(torch.ones(1))], [nn.Parameter(torch.ones(1))]], lr=0.1)
+    plain.set_hyper("lr", value)
+    opt.set_hyper("lr", value)
+    expected = [hyper["lr"] for hyper in plain.hypers]
+    assert [hyper["lr"] for hyper in opt.hypers] == pytest.approx(expected)
+    body, head = expected
+    assert inner(opt, "lr") == pytest.approx([8 * body, body, head, head])  # norm bias, norm scale, matrix, bias
+
+
+def test_a_weight_decay_reaches_only_what_decays(opt):
+    opt.set_hyper("wd", 0.5)
+    assert inner(opt, "weight_decay") == [0, 0, 0.5, 0]
+    assert [hyper["wd"] for hyper in opt.hypers] == [0, 0.5]
+
+
+def test_what_a_callback_writes_into_hypers_reaches_the_optimizer(opt):
+    """fastai's `ReduceLROnPlateau` does this; a copy would swallow it."""
+    for hyper in opt.hypers:
+        hyper["lr"] *= 0.1
+        hyper["mom"] = 0.5
+    assert inner(opt, "lr") == pytest.approx([0.2, 0.025, 0.025, 0.025])
+    assert inner(opt, "momentum") == [0.5] * 4
+
+
+def test_a_wrong_number_of_rates_is_an_error(opt):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        opt.set_hyper("lr", [0.1, 0.2, 0.3])
+
+
+# On the learner
+
+
+def trainable(model):
+    return {name for name, p in model.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize("n", [0, 1, -1])
+def test_freezing_is_about_depth_as_on_plain_fastai(tiny, n):
+    """What trains after `freeze_to(n)`: whole depths, and the norms of frozen ones, which fastai trains too."""
+    learn = image_learner(**tiny)
+    plain = Learner(learn.dls, ResNet18(), nn.CrossEntropyLoss(), splitter=body_and_head, path=".")
+    for each in (learn, plain):
+        each.freeze_to(n)
+    assert trainable(learn.model) == trainable(plain.model)
+    assert ("conv1.weight" in trainable(learn.model)) == (n == 0)
+    assert "fc.weight" in trainable(learn.model)
+
+
+def test_freeze_fit_unfreeze_fit_trains_every_tensor(tiny):
+    learn = image_learner(**tiny)
+    start = {name: p.detach().clone() for name, p in learn.model.named_parameters()}
+    learn.freeze()
+    learn.fit(1, 0.01)
+    moved = {name for name, p in learn.model.named_parameters() if not torch.equal(p, start[name])}
+    assert moved == trainable(learn.model)
+    assert "layer1.0.conv1.weight" not in moved
+    learn.unfreeze()
+    learn.fit(1, 0.01)
+    assert all(not torch.equal(p, start[name]) for name, p in learn.model.named_parameters())
+
+
+def test_fine_tune_gives_the_body_the_lower_rates(tiny):
+    learn = image_learner(**tiny)
+    learn.fine_tune(1, base_lr=0.1)
+    body, head = (hyper["lr"] for hyper in learn.opt.hypers)
+    assert body == pytest.approx(head / 100)  # fastai's `lr_mult`
+    assert len(trainable(learn.model)) == 62
+
+
+@pytest.mark.parametrize("opt_func", [Adam, SGD, ranger])
+def test_optimizers_of_fastai_train_with_its_verbs(tiny, opt_func):
+    learn = image_learner(**tiny)
+    learn.opt_func = opt_func
+    before = learn.model.fc.weight.detach().clone()
+    learn.fit_one_cycle(1, slice(1e-4, 1e-3))
+    assert len(learn.opt.hypers) == 2
+    assert not torch.equal(learn.model.fc.weight, before)
+
+
+def test_another_splitter_makes_other_depths(tiny):
+    learn = image_learner(**tiny)
+    learn.splitter = lambda m: [list(part.parameters()) for part in (nn.ModuleList([m.conv1, m.bn1]), m.layer1, m.fc)]
+    learn.fit(1, [0.1, 0.2, 0.3])
+    assert [hyper["lr"] for hyper in learn.opt.hypers] == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_a_plain_fastai_learner_takes_the_optimizer_too(tiny):
+    dls = image_dls("digits", Recipe(**tiny))
+    net = ResNet18()
+    make = lambda params, lr: RecipeOptimizer(params, lr, model=net, recipe=resolved())  # noqa: E731
+    learn = Learner(dls, net, nn.CrossEntropyLoss(), opt_func=make, path=".")  # its splitter gives one flat list
+    learn.create_opt()
+    assert len(learn.opt.hypers) == 1

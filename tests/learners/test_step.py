@@ -139,10 +139,9 @@ def by_hand(learn):
     """Training losses by epoch, the validation loss and the averaged weights; SGD is not fused."""
     recipe, model = learn.plan, net()
     loss_func = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    norm_bias = [model[1].bias]
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    rest = [p for p in model.parameters() if p.ndim == 1 and p is not norm_bias[0]]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": norm_bias}, {"params": rest}]
+    conv, norm, head, decay = model[0], model[1], model[-1], {"weight_decay": recipe.weight_decay}
+    body = {"params": [conv.weight]} | decay, {"params": [norm.bias]}, {"params": [conv.bias, norm.weight]}
+    groups = [*body, {"params": [head.weight]} | decay, {"params": [head.bias]}]
     opt = torch.optim.SGD(groups, lr=1.0, momentum=recipe.momentum, nesterov=True, foreach=False, fused=False)
     plan = learn._one_cycle().table(len(learn.dls.train) * recipe.epochs)
     average, losses = {name: torch.zeros_like(t) for name, t in model.state_dict().items()}, []
@@ -176,9 +175,7 @@ def by_hand(learn):
 
 
 def test_in_float64_a_run_is_the_loop_by_hand_to_12_digits(tiny):
-    learn = image_learner(**tiny, device="cpu")
-    learn.model = net()
-    learn.add_cb(ToFloat64())
+    learn = image_learner(**tiny, device="cpu", model=net(), cbs=[ToFloat64()])
     learn.fit_recipe()
     rows = learn.fitted.epochs
     losses, valid_loss, weights = by_hand(learn)

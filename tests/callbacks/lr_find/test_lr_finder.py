@@ -162,14 +162,6 @@ def test_a_longer_run_gets_a_higher_rate_within_the_range():
     assert rates[0] < rates[1] < rates[2] == END
 
 
-def test_groups_step_at_their_own_rates():
-    """A group with a factor of zero keeps its weights, so that the loss cannot move."""
-    learn = small_learner(n=640, bs=32)
-    moving, still = (sweep(learn, np.full(20, 0.1), factors).losses for factors in ([1.0], [0.0]))
-    assert moving[-5:].mean() < still[-5:].mean() - 0.2
-    assert still[-5:].mean() == pytest.approx(still[:5].mean(), abs=0.1)
-
-
 def test_batches_of_one():
     found = find_lr(small_learner(n=40, bs=1))
     assert sound(found)

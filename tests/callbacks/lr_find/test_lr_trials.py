@@ -11,7 +11,7 @@ FREE = (1e-7, 1e3)  # bounds that no trial here reaches
 
 
 def trials(lowest=0.05, bounds=FREE, steps=10, **settings):
-    return try_peaks(small_learner(**settings), lowest, bounds, steps, (1.0,))
+    return try_peaks(small_learner(**settings), lowest, bounds, steps)
 
 
 def test_a_cycle_rises_to_its_peak_and_falls_to_nothing():

@@ -1,0 +1,45 @@
+"""The table of fastai's idioms. Each test that has seen one hold, or be refused, adds its row."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+TABLE = Path(__file__).parents[2] / "docs" / "fastai.md"
+HEAD = """# What of fastai works here
+
+A learner of this project is a fastai `Learner`. Each row was written by a test that tried the method or callback and
+compared the outcome with what the last column names, or that read the sentence with which it is refused. The tests are
+in `tests/idioms`; `WRITE_TABLE=1 python -m pytest tests/idioms` writes this file.
+
+| method or callback | verdict | compared with |
+|---|---|---|
+"""
+
+
+class Row(NamedTuple):
+    """One method or callback of fastai."""
+
+    what: str
+    verdict: str
+    compared: str
+
+    def line(self) -> str:
+        return f"| `{self.what}` | {self.verdict} | {self.compared} |\n"
+
+
+class Table:
+    """The rows that the tests of this session have added."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def works(self, what: str, compared: str) -> None:
+        """Call it at the end of a test that saw `what` do the same as something else, which `compared` names."""
+        self.rows.append(Row(what, "works", compared))
+
+    def refused(self, what: str, error: BaseException, instead: str = "") -> None:
+        """Call it at the end of a test that saw `what` end in this error before anything changed."""
+        sentence = " ".join(str(error).split()).replace("|", "\\|")
+        self.rows.append(Row(what, f"refused: {sentence}", instead or "the message itself"))
+
+    def text(self) -> str:
+        return HEAD + "".join(row.line() for row in sorted(set(self.rows)))
