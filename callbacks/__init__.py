@@ -8,7 +8,7 @@ Any callback can take part in four things, by what it defines:
 - It is asked before a checkpoint is written: `before_checkpoint()` may raise a `TrainingError`, and the file stays.
 - It is entered around each fit and each validation: it is a context manager, with `__enter__` and `__exit__`.
 - It joins the steps of the learning-rate finder, as a copy, unless it looks at results in `after_batch` or
-  `after_epoch`; `shapes_step = True` or `False` overrules that. See `joins` in callbacks/lr_find/twin.py.
+  `after_epoch`; `shapes_step = True` or `False` overrules that, see `joins` in callbacks/lr_find/twin.py.
 
 Callbacks get `after_cancel_fit` after any exception in a fit; fastai fires it for `CancelFitException` alone.
 

@@ -9,8 +9,8 @@ from fastcore.foundation import L
 from torch import Tensor, nn
 
 EVENTS = tuple(name for name in vars(event) if not name.startswith("_"))
-LOOKS_AT_RESULTS = ("after_batch", "after_epoch")
-CHANGES_GRADIENT = "before_backward"
+LOOKS_AT_RESULTS = {"after_batch", "after_epoch"}
+OPENS_AND_CLOSES = {"before_fit", "after_fit"}
 
 
 def twin_of(learn: Learner) -> Learner:
@@ -36,16 +36,15 @@ def twin_of(learn: Learner) -> Learner:
 def joins(cb: Callback) -> bool:
     """Whether a callback takes part in the steps of the finder, because it shapes them; it tells by what it defines.
 
-    Callbacks that look at results define `after_batch` or `after_epoch`: recorders, trackers, progress, loggers. All
-    others join, and so does whoever changes the loss before its gradient is taken. `shapes_step = True` or `False` on
-    the callback overrules this.
+    Callbacks that look at results define `after_batch` or `after_epoch`: recorders, trackers, progress, loggers. Those
+    that define `before_fit` and `after_fit` and nothing else keep something open for a fit, as a file. All others join.
+    `shapes_step = True` or `False` on the callback overrules this.
     """
     told = getattr(cb, "shapes_step", None)
     if told is not None:
         return told
-    defined = [name for name in EVENTS if hasattr(cb, name)]
-    looks = any(name in defined for name in LOOKS_AT_RESULTS)
-    return CHANGES_GRADIENT in defined or (bool(defined) and not looks)
+    defined = {name for name in EVENTS if hasattr(cb, name)}
+    return bool(defined) and not defined & LOOKS_AT_RESULTS and defined != OPENS_AND_CLOSES
 
 
 def _computed_tensors(model: nn.Module) -> dict[int, Tensor]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from fastai.learner import Learner, Metric, Recorder
 from fastcore.foundation import L
-from matplotlib.figure import Figure
 from torch import Tensor
 
+from callbacks.picture import Picture
 from callbacks.training.means import RunningMean
 from callbacks.training.rates import rate_groups
 from callbacks.training.training_loss import TrainingLoss
@@ -144,7 +144,7 @@ class DeviceRecorder(Recorder):
         row = [*trained, *[None] * (columns - len(trained)), *validated]
         return row + [None] * (len(self.metric_names) - 1 - len(row))
 
-    def plot_lr_find(self, *args: Any, **kwargs: Any) -> Figure:
+    def plot_lr_find(self, *args: Any, **kwargs: Any) -> Picture:
         """The picture of the last `lr_find` of this learner; fastai's arguments for its own picture have no effect.
 
         Raises:
