@@ -106,7 +106,7 @@ def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None
 
 def _own_source(run: Run) -> Source:
     recipe = run.recipe
-    source = open_source(recipe.data, recipe.seed, recipe.limit, recipe.holdout)
+    source = open_source(recipe.data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
     if source.fingerprint != run.description["fingerprint"]:
         raise DataError(f"{recipe.data}: its files are not those of the run; name a folder as `data`")
     return source

@@ -50,7 +50,9 @@ def resume_learner(
         facts = opened.description
     opened.new = False
     device = pick_device(recipe.device)
-    source = open_source(recipe.data if data is None else data, recipe.seed, recipe.limit, recipe.holdout)
+    source = open_source(
+        recipe.data if data is None else data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad
+    )
     if source.fingerprint != facts["fingerprint"]:
         raise DataError(
             f"{recipe.data}: its files changed since {run} began ({facts['train_images']} + {facts['valid_images']} "
