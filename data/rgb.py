@@ -5,7 +5,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
 # What the readers of Pillow and of its plug-ins raise for damaged bytes. They parse without checking first, so a
 # damaged file may break any of their operations.
@@ -23,6 +23,7 @@ TURNS = {  # of each EXIF orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+PHOTOMETRIC = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION
 SRGB, LAB = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
 
 
@@ -38,8 +39,7 @@ def as_seen(image: Image.Image) -> Image.Image:
     """
     image.load()
     turn, profile = TURNS.get(_orientation(image)), image.info.get("icc_profile")
-    white = WHITE.get(image.mode)
-    seen = _over_white(image if white is None else Image.fromarray(to_bytes(np.asarray(image), white)), profile)
+    seen = _over_white(_eight_bits(image) if image.mode in WHITE else image, profile)
     if turn is not None:
         seen = seen.transpose(turn)
     seen.info = {}  # the orientation is not to be applied once more
@@ -56,6 +56,12 @@ def to_bytes(values: np.ndarray, white: float) -> np.ndarray:
     if not (low >= 0 and high <= white):
         raise ValueError(f"its values reach from {low:g} to {high:g}, but such an image must keep within 0 and {white}")
     return np.round(values.astype(np.float32) * np.float32(255 / white)).astype(np.uint8)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    pixels = to_bytes(np.asarray(image), WHITE[image.mode])
+    inverted = getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0  # a TIFF whose 0 is white, which Pillow leaves so
+    return Image.fromarray(255 - pixels if inverted else pixels)
 
 
 def _orientation(image: Image.Image) -> int:
