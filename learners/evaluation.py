@@ -95,7 +95,7 @@ def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None
     saved = load_model(path, model)
     run = Run.open(path)
     if data is None:
-        source = _own_source(run)
+        source = replace(_own_source(run), classes=list(saved.classes))  # in the order that it was trained with
         return OpenedRun(saved, source, run.recipe.plan_for(source))
     source = validation_source(data, saved.classes)
     recipe = run.recipe

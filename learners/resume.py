@@ -59,6 +59,7 @@ def resume_learner(
             f"images then, {len(source.train)} + {len(source.valid)} now); put them back, or start a new "
             "run"
         )
+    source = replace(source, classes=facts["classes"])  # in the order that the run began with
     _tell_differences(opened.path, facts, device)
     return assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=opened)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from data import open_source
-from learners import image_learner
+from learners import image_learner, resume_learner
 from learners.balance import class_weights
 from learners.evaluation import evaluate
 from learners.loss import ClassLoss
@@ -106,3 +106,19 @@ def test_a_set_without_any_contrast_in_a_colour_trains(tmp_path, colour):
         Image.fromarray(pixels).save(tmp_path / "images" / "ab"[i % 2] / f"{i}.png")
     metrics = image_learner(tmp_path / "images", **SHORT).fit_recipe()
     assert np.isfinite(metrics["valid_loss"])
+
+
+def test_a_run_keeps_the_order_of_classes_that_it_was_trained_with(tmp_path, monkeypatch):
+    for label, level in {"class1": 20, "class2": 120, "class10": 220}.items():
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for i in range(10):
+            Image.new("RGB", (8, 8), (level + i, i, 5 * i)).save(tmp_path / "images" / label / f"{i}.png")
+    monkeypatch.setattr("data.opening.natural", str)  # as runs did before the order was natural
+    learn = image_learner(tmp_path / "images", out=tmp_path / "run", **SHORT)
+    metrics = learn.fit_recipe()
+    assert list(learn.dls.vocab) == ["class1", "class10", "class2"]
+    monkeypatch.undo()
+    assert open_source(tmp_path / "images").classes == ["class1", "class2", "class10"]
+    assert evaluate(tmp_path / "run")["valid_loss"] == pytest.approx(metrics["valid_loss"], rel=1e-5)
+    (tmp_path / "run/metrics.json").unlink()
+    assert list(resume_learner(tmp_path / "run").dls.vocab) == ["class1", "class10", "class2"]
