@@ -15,6 +15,7 @@ from callbacks.training.means import accuracy
 from callbacks.training.recorder import DeviceMean
 from data import ImageLoaders, Source, image_loaders, open_source
 from data.opening import Data
+from learners.balance import class_weights, tell_balance
 from learners.device import pick_device
 from learners.initial_weights import initialise
 from learners.learner import ImageLearner
@@ -58,7 +59,7 @@ def image_learner(
     recipe = Recipe.of(data=str(data), **settings | ({"model": name} if name else {}))
     device = pick_device(recipe.device)
     run = Run.create(out) if out else None
-    source = open_source(data, recipe.seed, recipe.limit, recipe.holdout)
+    source = open_source(data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
     recipe = replace(recipe, data=source.name)
     return assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=run)
 
@@ -75,6 +76,7 @@ def assemble(
 ) -> ImageLearner:
     """The learner of an opened source and a recipe; see `image_learner`."""
     plan = recipe.plan_for(source)
+    tell_balance(source, plan.balance)
     dls = image_loaders(source, plan.loading, device=device)
     given = isinstance(model, nn.Module)
     net = model if isinstance(model, nn.Module) else initial_model(dls, plan)
@@ -105,7 +107,7 @@ def learner_of(
         run=run,
         net_given=net_given,
         cbs=cbs,
-        loss_func=ClassLoss(label_smoothing=plan.label_smoothing),
+        loss_func=ClassLoss(plan.label_smoothing, class_weights(dls.source) if plan.balance else None),
         splitter=body_and_head,
         lr=plan.lr,
         metrics=[metric if isinstance(metric, Metric) else DeviceMean(metric) for metric in L(metrics)],
