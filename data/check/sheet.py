@@ -16,7 +16,7 @@ COLUMNS, ROWS = 8, 2  # of pictures, for each kind of finding
 EACH = 2  # pictures of a case, at the most
 SIDE, TEXT, HEADING = 1.2, 0.45, 0.5  # inches: of a picture, of the lines above and below it, of a kind's heading
 PIXELS = 128  # of a picture, in the figure
-LONGEST = 20  # characters of a line above or below a picture
+LONGEST = 19  # characters of a line above or below a picture
 
 
 class Tile(NamedTuple):
@@ -74,8 +74,9 @@ def _draw_section(part: SubFigure, heading: str, tiles: list[Tile]) -> None:
 
 
 def _draw(axes: Axes, tile: Tile) -> None:
-    axes.set_title(tile.above, fontsize=7, pad=2, parse_math=False)  # a name may hold dollar signs
-    axes.text(0, -0.03, tile.below, fontsize=7, va="top", transform=axes.transAxes, parse_math=False)
+    for text, height, side in ((tile.above, 1.03, "bottom"), (tile.below, -0.03, "top")):
+        # names may hold dollar signs, and must not push the pictures apart
+        axes.text(0, height, text, fontsize=7, va=side, transform=axes.transAxes, parse_math=False, in_layout=False)
     try:
         axes.imshow(fitted(open_rgb(tile.path), PIXELS))
     except DataError:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from data.check.finding import Case, finding
 from data.check.survey import Survey
 
+TWO_CLASSES = 0.85  # similarity from which pictures of two classes count: below it those of CIFAR-10 share a frame only
+
 
 @finding("wrong", "the same picture in two classes")
 def same_in_classes(survey: Survey) -> Iterator[Case]:
@@ -48,8 +50,9 @@ def _closest(survey: Survey, sides: list[str] | None) -> Iterator[Case]:
     """Each image that has a near duplicate on another side, with the most alike of them; a later split comes first."""
     told: set[int] = set()
     for first, second, similarity in survey.near:
-        parted = survey.labels[first] == survey.labels[second] if sides is None else sides[first] != sides[second]
-        if parted and second not in told:
+        one_class = survey.labels[first] == survey.labels[second]
+        parted = one_class if sides is None else sides[first] != sides[second]
+        if parted and second not in told and (one_class or similarity >= TWO_CLASSES):
             told.add(second)
             labels = " / ".join(dict.fromkeys((survey.labels[second], survey.labels[first])))
             yield Case(_names(survey, [second, first]), f"{labels}, similarity {similarity:.2f}")
