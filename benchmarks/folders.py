@@ -23,8 +23,6 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.report import RESULTS, write_report
-
 SIDE, CLASSES = 16, 10
 COUNTS = (1_000, 10_000, 100_000)
 
@@ -113,6 +111,8 @@ def main() -> None:
     if options.task:
         print(json.dumps(measure(options.task, options.data)))
         return
+    from benchmarks.report import RESULTS, write_report  # imports torch, which would count in every peak
+
     path = RESULTS / "folders.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
     report = {"made": kept.get("made", {}), "named": kept.get("named", {})}

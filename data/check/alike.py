@@ -1,13 +1,13 @@
 """Pairs of images that look alike, without comparing each with each.
 
 The perceptual hashes (64 bits) of two such images differ in few bits. They are found by multi-index hashing (Norouzi,
-Punjani and Fleet 2012): the hash is cut into m parts of about log2 N bits; two hashes that differ in at most r bits
-differ in at most r // m bits of some part, so only images that agree in a part, but for so many flips, are compared.
+Punjani and Fleet 2012): hashes are cut into m parts; two that differ in at most r bits differ in at most r // m bits
+of some part, so only those that agree in a part, but for so many bits, are compared.
 """
 
 from collections.abc import Iterator
 from itertools import combinations, pairwise
-from math import log2
+from math import comb
 
 import numpy as np
 
@@ -95,7 +95,8 @@ def close_pairs(hashes: np.ndarray, radius: int = RADIUS) -> Iterator[tuple[np.n
     """
     if len(hashes) < 2:
         return
-    parts = np.array_split(np.arange(BITS, dtype=np.uint64), round(BITS / max(log2(len(hashes)), 1)))
+    count = min(range(1, BITS + 1), key=lambda count: _work(len(hashes), count, radius))
+    parts = np.array_split(np.arange(BITS, dtype=np.uint64), count)
     for part in parts:
         width = len(part)
         keys = ((hashes >> part[0]) & np.uint64(2**width - 1)).astype(np.int64)
@@ -105,6 +106,14 @@ def close_pairs(hashes: np.ndarray, radius: int = RADIUS) -> Iterator[tuple[np.n
             for bits in combinations(range(width), flips):
                 partners = keys ^ sum(1 << bit for bit in bits)
                 yield from _verified(hashes, order, starts[partners], starts[partners + 1], radius)
+
+
+def _work(hashes: int, parts: int, radius: int) -> float:
+    """About how many steps an image takes where hashes are cut into `parts`: to look others up and to compare them."""
+    width = BITS / parts
+    flips = sum(comb(round(width), flips) for flips in range(radius // parts + 1))
+    table = 2**width / hashes  # of the numbers of each value of a part
+    return parts * (flips * (1 + hashes / 2**width) + table)
 
 
 def _verified(

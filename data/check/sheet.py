@@ -76,7 +76,7 @@ def _draw_section(part: SubFigure, heading: str, tiles: list[Tile]) -> None:
 def _draw(axes: Axes, tile: Tile) -> None:
     for text, height, side in ((tile.above, 1.03, "bottom"), (tile.below, -0.03, "top")):
         # names may hold dollar signs, and must not push the pictures apart
-        axes.text(0, height, text, fontsize=7, va=side, transform=axes.transAxes, parse_math=False, in_layout=False)
+        axes.text(0, height, text, fontsize=6.5, va=side, transform=axes.transAxes, parse_math=False, in_layout=False)
     try:
         axes.imshow(fitted(open_rgb(tile.path), PIXELS))
     except DataError:
