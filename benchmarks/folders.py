@@ -111,18 +111,16 @@ def main() -> None:
     if options.task:
         print(json.dumps(measure(options.task, options.data)))
         return
-    from benchmarks.report import RESULTS, write_report  # imports torch, which would count in every peak
+    fresh = (
+        {"named": {options.data: in_a_process("checking", options.data)}}
+        if options.data
+        else {"made": made_folders(), "load": os.getloadavg()[0]}
+    )
+    from benchmarks.report import RESULTS, write_report  # imports torch: a process that is started later has its peak
 
     path = RESULTS / "folders.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    report = {"made": kept.get("made", {}), "named": kept.get("named", {})}
-    if options.data:
-        report["named"][options.data] = in_a_process("checking", options.data)
-        Console().print(report["named"])
-    else:
-        report["made"] = made_folders()
-        Console().print(table(report["made"]))
-    report["load"] = os.getloadavg()[0]
+    report = (json.loads(path.read_text()) if path.exists() else {}) | fresh
+    Console().print(table(report["made"]) if "made" in fresh else fresh)
     write_report("folders", report)
 
 

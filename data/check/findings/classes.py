@@ -1,5 +1,6 @@
 """Classes that are too small, too unequal or named alike."""
 
+import os
 import unicodedata
 from collections.abc import Iterator
 
@@ -24,10 +25,18 @@ def unknown_class(survey: Survey) -> Iterator[Case]:
 @finding("wrong", "class names that differ only in case, spaces or the form of their characters")
 def named_alike(survey: Survey) -> Iterator[Case]:
     same: dict[str, list[str]] = {}
-    for label in dict.fromkeys(survey.labels):
+    for label in sorted({_as_written(*both) for both in zip(survey.names, survey.labels, strict=True)}):
         plain = "".join(unicodedata.normalize("NFKC", label).casefold().replace("_", " ").split())
         same.setdefault(plain, []).append(label)
-    yield from (Case(tuple(sorted(labels))) for labels in same.values() if len(labels) > 1)
+    yield from (Case(tuple(labels)) for labels in same.values() if len(labels) > 1)
+
+
+def _as_written(path: str, label: str) -> str:
+    """The name of a class as its folder is written, in which a letter may be a base and an accent."""
+    if label.isascii():
+        return label
+    plain = unicodedata.normalize("NFC", label)
+    return next((part for part in path.split(os.sep) if unicodedata.normalize("NFC", part) == plain), label)
 
 
 @finding("look", "classes without validation images")

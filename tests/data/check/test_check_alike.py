@@ -83,9 +83,11 @@ def test_pairs_of_one_group_and_of_equal_pixels_are_left_out():
     assert near_pairs(looks_of(pictures), groups)[0].tolist() == [[1, 2]]
 
 
-def test_pictures_of_one_colour_are_not_alike():
-    pictures = [Image.new("RGB", (32, 32), (level, level, level)) for level in range(0, 250, 10)]
-    assert len(near_pairs(looks_of(pictures), np.arange(25))[0]) == 0
+def test_blank_pictures_with_the_same_speck_are_not_alike():
+    pictures = [Image.new("RGB", (32, 32), (level, level, level)) for level in range(0, 240, 10)]
+    for one in pictures:
+        one.paste(tuple(level + 8 for level in one.getpixel((0, 0))), (4, 4, 6, 6))
+    assert len(near_pairs(looks_of(pictures), np.arange(24))[0]) == 0
 
 
 def test_pictures_that_are_alike_by_nature_are_no_duplicates():
