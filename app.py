@@ -141,6 +141,35 @@ def evaluate(
     show(evaluate(run, data, tta), as_json)
 
 
+@app.command()
+def check(
+    data: Annotated[str, typer.Argument(help="a folder of images, a table of labels, or the name of a source")],
+    out: Annotated[Path | None, typer.Option(help="directory to make; gets check.json and a contact sheet")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read every image of a data set once, and tell what is wrong with it; nothing of it is changed.
+
+    Exits with 0 if nothing is wrong, 1 if something is, and 2 if there is no such data set.
+    """
+    from rich.console import Console
+
+    from data.check.report import check_data
+
+    if out:
+        from learners.run import check_free
+
+        check_free(out)
+    report = check_data(data)
+    if out:
+        report.save(out)
+    if as_json:
+        show(report.to_dict(), as_json)
+    else:
+        Console(soft_wrap=True).print(report.table())
+    if report.findings:
+        raise typer.Exit(1)
+
+
 def show(results: dict[str, Any], as_json: bool) -> None:
     """Print results to stdout: as one JSON object, or a line each."""
     if as_json:

@@ -1,0 +1,20 @@
+"""Images and folders that lie in the folder and have no part in the data set."""
+
+import os
+from collections.abc import Iterator
+
+from data.check.finding import Case, finding, images
+from data.check.survey import Survey
+
+
+@finding("wrong", "folders with images that are not used")
+def unused_images(survey: Survey) -> Iterator[Case]:
+    folders: dict[str, list[str]] = {}
+    for name in survey.unused.images:
+        folders.setdefault(os.path.dirname(name), []).append(name)
+    yield from (Case(tuple(names), f"{images(len(names))} in this folder") for names in folders.values())
+
+
+@finding("look", "empty folders")
+def empty_folders(survey: Survey) -> Iterator[Case]:
+    yield from (Case((name,)) for name in survey.unused.empty)

@@ -1,0 +1,84 @@
+"""A contact sheet: the pictures that `check` found something about, as one figure."""
+
+import os
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Rectangle
+
+from data.check.finding import Finding
+from data.check.report import CheckReport, shown
+from data.common.errors import DataError
+from data.decode import fitted, open_rgb
+
+COLUMNS, ROWS = 8, 2  # of pictures, for each kind of finding
+EACH = 2  # pictures of a case, at the most
+SIDE, TEXT, HEADING = 1.2, 0.45, 0.5  # inches: of a picture, of the lines above and below it, of a kind's heading
+PIXELS = 128  # of a picture, in the figure
+LONGEST = 19  # characters of a line above or below a picture
+
+
+class Tile(NamedTuple):
+    """One picture of the sheet, with a line above and a line below it."""
+
+    path: str
+    above: str
+    below: str
+
+
+def contact_sheet(report: CheckReport) -> Figure | None:
+    """The first cases of each kind whose cases are files, two pictures of each; None where there are none.
+
+    A picture that cannot be read is an empty square.
+    """
+    sections = [(one, _tiles(one, report.survey.root)) for one in report.findings]
+    sections = [(one, tiles) for one, tiles in sections if tiles]
+    if not sections:
+        return None
+    heights = [HEADING + (SIDE + TEXT) * _rows(tiles) for _, tiles in sections]
+    figure = Figure(figsize=(COLUMNS * SIDE, sum(heights)), layout="constrained")
+    parts = figure.subfigures(len(sections), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for part, (one, tiles) in zip(parts, sections, strict=True):
+        _draw_section(part, f"{one.sentence}: {len(one.cases):,}", tiles)
+    return figure
+
+
+def _tiles(finding: Finding, root: str) -> list[Tile]:
+    tiles = []
+    for case in finding.cases[: COLUMNS * ROWS]:
+        paths = [path for path in case.names[:EACH] if os.path.isfile(path)]
+        notes = [shown(case.note)[: LONGEST * len(paths)], *[""] * (EACH - 1)]  # below all pictures of the case
+        tiles += [
+            Tile(path, _end(path.removeprefix(f"{root}{os.sep}")), note)
+            for path, note in zip(paths, notes, strict=False)
+        ]
+    return tiles[: COLUMNS * ROWS]
+
+
+def _end(path: str) -> str:
+    text = shown(path)
+    return text if len(text) <= LONGEST else f"…{text[1 - LONGEST :]}"
+
+
+def _rows(tiles: list[Tile]) -> int:
+    return -(-len(tiles) // COLUMNS)
+
+
+def _draw_section(part: SubFigure, heading: str, tiles: list[Tile]) -> None:
+    part.suptitle(heading, x=0.01, ha="left", fontsize=10, weight="bold")
+    for axes in part.subplots(_rows(tiles), COLUMNS, squeeze=False).ravel():
+        axes.set_axis_off()
+        if tiles:
+            _draw(axes, tiles.pop(0))
+
+
+def _draw(axes: Axes, tile: Tile) -> None:
+    for text, height, side in ((tile.above, 1.03, "bottom"), (tile.below, -0.03, "top")):
+        # names may hold dollar signs, and must not push the pictures apart
+        axes.text(0, height, text, fontsize=6.5, va=side, transform=axes.transAxes, parse_math=False, in_layout=False)
+    try:
+        axes.imshow(fitted(open_rgb(tile.path), PIXELS))
+    except DataError:
+        axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, facecolor="0.9", edgecolor="0.6"))
+        axes.set_aspect("equal")

@@ -1,0 +1,78 @@
+"""What lies in a folder and is no image of the data set."""
+
+import os
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from data.check.facts import DAMAGE
+from data.sources.folder import IMAGE_SUFFIXES
+
+COMMON = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # formats in which people keep photographs
+SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini")  # left by systems, and by nobody meant as data
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Files and folders that are not part of the data set.
+
+    Attributes:
+        images: files that hold an image, by their name or by their content.
+        test: the same, in a folder `test` of a set whose validation images are others: they are kept for later.
+        hidden: files whose name, or a folder above them, begins with a dot, or which a system has left.
+        others: all other files.
+        empty: folders without any entry.
+    """
+
+    images: list[str] = field(default_factory=list)
+    test: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+
+
+def find_unused(root: Path, used: Set[str]) -> Unused:
+    """All files under `root` but the `used` ones, by kind; links to folders are not followed."""
+    found = Unused()
+    for folder, hidden, names, is_empty in _folders(root):
+        if is_empty and not hidden:
+            found.empty.append(folder)
+        for name in names:
+            path = os.path.join(folder, name)
+            if path in used:
+                continue
+            if hidden or _is_hidden(name):
+                found.hidden.append(path)
+            elif _is_image(path):
+                (found.test if _is_test(root, path) else found.images).append(path)
+            else:
+                found.others.append(path)
+    return found
+
+
+def _folders(root: Path) -> Iterator[tuple[str, bool, list[str], bool]]:
+    """Each folder: its path, whether it is hidden, the names of its files, and whether nothing at all is in it."""
+    for folder, inner, names in os.walk(root):
+        inner.sort()
+        parts = Path(folder).relative_to(root).parts
+        yield folder, any(map(_is_hidden, parts)), sorted(names), not inner and not names
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in SYSTEM
+
+
+def _is_test(root: Path, path: str) -> bool:
+    return Path(path).relative_to(root).parts[0].lower() == "test"
+
+
+def _is_image(path: str) -> bool:
+    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        with Image.open(path, formats=COMMON):
+            return True
+    except DAMAGE:
+        return False
