@@ -17,7 +17,8 @@ matplotlib.use("Agg")
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     """Fitted, and not to be changed."""
-    pair = twins(tmp_path_factory.mktemp("answers"), limit=60)  # the last batch of validation is a short one
+    # at the size of the files, and with a last batch of validation that is a short one
+    pair = twins(tmp_path_factory.mktemp("answers"), limit=60, size=16)
     on_both(pair, lambda learn: learn.fit_one_cycle(2, 0.1))
     return pair
 

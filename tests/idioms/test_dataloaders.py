@@ -11,8 +11,10 @@ import pytest
 import torch
 from fastai.data.core import DataLoaders, Datasets
 from fastai.data.transforms import Normalize
-from fastai.vision.augment import Flip, Resize
+from fastai.torch_core import TensorImage
+from fastai.vision.augment import Resize
 from fastai.vision.data import ImageDataLoaders
+from fasttransform import Transform
 from PIL import Image
 
 from data.block import image_block
@@ -69,11 +71,18 @@ def shown_results(dls) -> list:
     return sorted(drawn(lambda: dls.show_results(batch, batch[1], max_n=15))[0])
 
 
-def flipped(dls) -> list:
-    """The validation images after a transform was added that turns each of them."""
-    dls.valid.rng.seed(0)
-    dls.add_tfms([Flip(p=1.0)], "after_batch", "train")
-    return [type(tfm).__name__ for tfm in dls.train.after_batch.fs]
+class Doubled(Transform):
+    def encodes(self, x: TensorImage):
+        return 2 * x
+
+
+def doubled(dls) -> list:
+    """The sums of the validation images, after a transform was added to one loader, and to both."""
+    sums = []
+    for loaders in ("valid", None):
+        dls.add_tfms([Doubled()], "after_batch", loaders)
+        sums.append(dls.valid.one_batch()[0].as_subclass(torch.Tensor).sum((1, 2, 3)).sort().values)
+    return sums
 
 
 def by_hand(dl) -> list:
@@ -122,7 +131,7 @@ SAME = {
     "show_batch(show=False)": lambda dls: kinds(dls.valid.show_batch(show=False, max_n=2)[:2]),
     "show_batch(unique)": lambda dls: drawn(partial(dls.show_batch, unique=True, max_n=4)),
     "show_results": shown_results,
-    "add_tfms": flipped,
+    "add_tfms": doubled,
     "cpu, cuda, to": lambda dls: [str(moved.device) for moved in (dls.cpu(), dls.cuda(), dls.to("cpu"))],
     "device": lambda dls: (setattr(dls, "device", torch.device("cpu")), str(dls.train.device)),
     "pickle": lambda dls: kinds(pickle.loads(pickle.dumps(dls)).one_batch()),

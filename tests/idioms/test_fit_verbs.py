@@ -145,23 +145,24 @@ def test_what_is_frozen_stays_and_the_rest_trains(table, pair, name):
 
 
 class Batches(Callback):
-    """The input and target of each batch."""
+    """Input and target of each batch, and where in the fit it is."""
 
     def before_fit(self):
         self.seen = []
 
     def before_batch(self):
-        self.seen.append([self.learn.x, self.learn.y])
+        where = [self.epoch, self.n_epoch, self.iter, self.n_iter, self.training, self.train_iter, self.pct_train]
+        self.seen.append([self.learn.x, self.learn.y, *where])
 
 
-def test_input_and_target_of_the_batch_are_there(table, pair):
+def test_a_callback_sees_the_batch_and_where_in_the_fit_it_is(table, pair):
     def batches(learn):
         noted = Batches()
-        learn.fit(1, 0.05, cbs=noted)
+        learn.fit(2, 0.05, cbs=noted)
         return noted.seen
 
     assert_same(*on_both(pair, batches))
-    for name in ("x", "y"):
+    for name in ("x", "y", "epoch", "iter", "training", "pct_train"):
         table.works(f"Learner.{name}", "plain fastai: what a callback reads in each batch of a fit")
 
 

@@ -37,7 +37,7 @@ class Twins(NamedTuple):
 def twins(path: Path, **settings) -> Twins:
     """Both save into `path`; the plain one has fastai's own recorder, loss and callbacks, except its bar."""
     ours = image_learner(**SETTINGS | settings, model=small_net())
-    model, plan = copy.deepcopy(ours.model), ours.plan
+    plan, model = ours.plan, copy.deepcopy(ours.model).to(memory_format=torch.contiguous_format)
     plain = Learner(
         image_dls("digits", ours.recipe, device=CPU),
         model,

@@ -119,6 +119,24 @@ def test_one_kernel_for_all_parameters_gives_the_steps_of_one_for_each():
         torch.testing.assert_close(ours, plain, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "muon"}])
+def test_momentum_follows_the_memory_layout_of_its_parameter(settings):
+    """A model that is converted between two steps, and one that is not, step alike."""
+    finals = []
+    for converted in (False, True):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(5, 3)).to(memory_format=torch.channels_last)
+        opt = RecipeOptimizer(body_and_head(net), 0.1, model=net, recipe=resolved(momentum=0.9, **settings))
+        for step in range(4):
+            if converted and step in (1, 3):
+                net.to(memory_format=(torch.contiguous_format, torch.channels_last)[step // 2])
+            for param in net.parameters():
+                param.grad = torch.empty_like(param).copy_(torch.randn(param.shape))
+            opt.step()
+        finals.append(list(net.parameters()))
+    torch.testing.assert_close(*finals)
+
+
 # fastai's view: one group for each depth
 
 
