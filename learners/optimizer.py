@@ -10,6 +10,7 @@ from fastcore.basics import even_mults
 from fastcore.foundation import L
 from torch import nn
 
+from data.common.errors import TrainingError
 from learners.muon import Muon
 from learners.recipe import Recipe
 
@@ -129,6 +130,18 @@ class RecipeOptimizer(OptimWrapper):
     def param_lists(self) -> list[list[nn.Parameter]]:
         """The parameters of each depth."""
         return [[p for group in groups for p in group["params"]] for groups in self._by_depth()]
+
+    @param_lists.setter
+    def param_lists(self, lists: list[list[nn.Parameter]]) -> None:
+        """fastai's older mixed precision puts copies of the parameters in their place.
+
+        Raises:
+            TrainingError: always: the kinds of a depth are told by the parameters themselves.
+        """
+        raise TrainingError(
+            "the recipe's optimizer steps the parameters of the net and no copies of them; take learn.to_fp16(), or "
+            "another optimizer, as learn.opt_func = Adam"
+        )
 
     def set_hyper(self, k: str, v: Any) -> None:
         """Set what fastai calls `k`, for example lr, mom or wd: one value for all depths, one for each, or a slice.
