@@ -11,6 +11,7 @@ class ClassLoss(CrossEntropyLossFlat):
     """fastai's cross entropy with its activation and decoding, for logits N×C and targets N alone.
 
     fastai's own `__call__` makes every loss one of its tensor types, with which each later operation takes longer.
+    Here it is a plain tensor, also where the logits or targets are of fastai's types.
 
     Args:
         label_smoothing: probability spread over all classes.
@@ -23,7 +24,8 @@ class ClassLoss(CrossEntropyLossFlat):
         self.weighted = nn.CrossEntropyLoss(weight, label_smoothing=label_smoothing)
 
     def __call__(self, inp: Tensor, targ: Tensor, **kwargs: Any) -> Tensor:
-        return (self.weighted if inp.requires_grad else self.func)(inp, targ, **kwargs)
+        loss = self.weighted if inp.requires_grad else self.func
+        return loss(inp.as_subclass(Tensor), targ.as_subclass(Tensor), **kwargs)
 
     def to(self, device: torch.device) -> None:
         """Move the weights there; fastai does so before each fit."""

@@ -46,9 +46,13 @@ def fit_in_memory(learn: "ImageLearner") -> dict[str, Any]:
 def fit_run(learn: "ImageLearner", run: Run, checkpoint_minutes: float) -> dict[str, Any]:
     """Fit, fill the run directory, and return the metrics of the run."""
     state, recipe, session = _begin(learn, run), learn.plan.to_dict(), session_cbs(learn)
-    with BackgroundWriter() as writer, Interrupts(run.checkpoint) as interrupts:
-        checkpoint = Checkpoint(run.checkpoint, writer, interrupts, recipe, checkpoint_minutes, session)
-        current = _fit_plan(learn, [Resume(state), checkpoint], partial(_later, writer.submit, run.path))
+    try:
+        with BackgroundWriter() as writer, Interrupts(run.checkpoint) as interrupts:
+            checkpoint = Checkpoint(run.checkpoint, writer, interrupts, recipe, checkpoint_minutes, session)
+            current = _fit_plan(learn, [Resume(state), checkpoint], partial(_later, writer.submit, run.path))
+    except Exception:
+        run.withdraw()
+        raise
     metrics = _metrics(learn, current)
     with run.results():
         _write_results(learn, run.path, metrics)
@@ -94,7 +98,8 @@ def _fit_plan(learn: "ImageLearner", cbs: list[Callback], writes: Writes = _nowh
         writes: makes the functions that write the CSV files and note the precision while training goes on.
 
     Returns:
-        Whether the last epoch measured the model as it is now.
+        Whether the last epoch measured the model as it is now, and no callback of the session could change what that
+        validation saw, as one that leaves dropout on does.
     """
     plan, rates = learn.plan, planned_rates(learn)
     history = History(writes(write_history, "history.csv"))
@@ -110,7 +115,7 @@ def _fit_plan(learn: "ImageLearner", cbs: list[Callback], writes: Writes = _nowh
     if not history.rows:
         raise TrainingError("a callback ended the fit before its first epoch was done: there is nothing to report")
     learn.fitted = FitResult(history.rows, schedule.rows, precision.precision, wait.seconds, warmup_seconds)
-    return measured.measured(learn.model, history.rows[-1].epoch)
+    return measured.measured(learn.model, history.rows[-1].epoch) and not session_cbs(learn)
 
 
 def _metrics(learn: "ImageLearner", current: bool) -> dict[str, Any]:

@@ -152,6 +152,11 @@ class Run:
         with self._writing():
             write_json(self.path / "recipe.json", description)
 
+    def withdraw(self) -> None:
+        """Remove `recipe.json` of a new run that ended before its first step, so that it can be begun again."""
+        if self.new and not self.checkpoint.exists() and "precision" not in self.description:
+            (self.path / "recipe.json").unlink()
+
     def read_checkpoint(self, plan: Plan) -> dict[str, Any] | None:
         """The state to resume from; None where the run ended before its first checkpoint.
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from fastai.learner import load_learner
-from PIL import Image
 
 from data import image_block, open_source
 from learners import image_learner
@@ -44,20 +43,6 @@ def test_predict_takes_an_image_of_any_kind(learn):
     for _, index, probabilities in answers:
         assert torch.allclose(probabilities, preds[7], atol=1e-4)
         assert learn.dls.vocab[index] == answers[0][0]
-
-
-def test_test_dl_takes_the_files_of_others(learn):
-    items = learn.dls.valid_ds.items[:5]
-    preds, _ = learn.get_preds(dl=learn.dls.test_dl(items))
-    assert torch.allclose(preds, learn.get_preds()[0][:5], atol=1e-4)
-
-
-def test_tta_draws_afresh_and_averages(learn):
-    preds, targets = learn.tta(n=2)
-    plain, _ = learn.get_preds()
-    assert preds.shape == plain.shape
-    assert not torch.allclose(preds, plain)
-    assert torch.equal(targets, learn.get_preds()[1])
 
 
 def test_show_batch_and_show_results_draw(learn):
