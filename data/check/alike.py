@@ -19,7 +19,7 @@ ALIKE = 0.8  # similarity from which two pictures are near duplicates; see `simi
 STRICT = 0.99  # the same, where the pictures of a set are alike by their nature
 USUAL = 0.25  # half of a set's pairs are this similar at the most, or its pictures are alike by nature
 SAMPLE = 10_000  # pairs drawn at random to tell how alike the pictures of a set are
-FLAT = 2.0  # levels of 255: a thumbnail that varies less shows nothing
+FLAT = 8  # levels of 255: a thumbnail whose levels are no farther apart shows nothing
 AT_ONCE = 2**20  # pairs that are compared at a time
 
 
@@ -60,7 +60,7 @@ def near_pairs(looks: Looks, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray
     Returns:
         The pairs, P×2, the smaller place first, and their similarities, P.
     """
-    usable = np.flatnonzero(looks.seen & (looks.thumbs.std((1, 2)) > FLAT))
+    usable = np.flatnonzero(looks.seen & (np.ptp(looks.thumbs, axis=(1, 2)) > FLAT))
     bound, pairs, similarities = _bound(looks.thumbs[usable]), [], []
     for left, right in close_pairs(looks.phashes[usable]):
         left, right = usable[left], usable[right]
