@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from fastai.learner import load_learner
+from PIL import Image
 
 from data import image_block, open_source
 from learners import image_learner
