@@ -70,9 +70,16 @@ class ImageLearner(StepLearner):
         super().__init__(dls, model, path=run.learner if run else Path(), cbs=every, default_cbs=False, **kwargs)
         self.recipe, self.plan, self.run_dir = recipe, plan, run
         self.logger = noop  # the progress callback prints, on stderr
-        own, frozen, source = tuple(self.cbs[: len(OWN_CALLBACKS)]), frozen_parameters(model), dls.source
-        given = (self.loss_func, self.opt_func, self.splitter, own, frozen, pipeline_of(dls))
-        self.made_with = MadeWith(*given, net_given, source.fingerprint)
+        self.made_with = MadeWith(
+            loss_func=self.loss_func,
+            opt_func=self.opt_func,
+            splitter=self.splitter,
+            cbs=tuple(self.cbs[: len(OWN_CALLBACKS)]),
+            frozen=frozen_parameters(model),
+            pipeline=pipeline_of(dls),
+            net_given=net_given,
+            fingerprint=dls.source.fingerprint,
+        )
 
     def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
         """Train as the plan says, and return the metrics of the run (see `FitResult.metrics`).
@@ -135,6 +142,7 @@ class ImageLearner(StepLearner):
             super().export(*args, **kwargs)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """fastai's; what `load_learner` returns has no images, and no run directory of its own."""
         super().__setstate__(state)
         if is_empty(self.dls):
             self.exported, self.run_dir = True, None
