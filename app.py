@@ -194,6 +194,7 @@ def _lines(results: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 def main() -> int:
     """Run the command line; the exit code is that of the contract: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C."""
     warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # fastai's import; nothing a user can do
+    warnings.filterwarnings("ignore", module="PIL")  # damage that matters is told as an error, with its file
     log = logging.StreamHandler()  # to stderr
     log.setFormatter(FlagFormatter())
     logging.basicConfig(handlers=[log])

@@ -23,9 +23,10 @@ from rich.table import Table
 
 from benchmarks.report import write_report
 from data import decode as module
-from data.decode import cores, decode, fitted, open_rgb, read_pixels
+from data.decode import cores, decode
 from data.home import home_path
 from data.items import ImageFile
+from data.reading import fitted, open_rgb, read_pixels
 
 SIDE, CHUNK = 32, 64
 

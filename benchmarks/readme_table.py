@@ -68,6 +68,16 @@ def _decoding(report: dict) -> str:
     return f"decoding the PNG files of CIFAR-10: {rates}"
 
 
+def _photographs(report: dict) -> str:
+    rows = [
+        f"{size} pixels {row['ratio']:.1f}× and {row['mean_difference']:.2f} of 255"
+        for size, row in report["sizes"].items()
+    ]
+    what = f"JPEG photographs of {report['width'] * report['height'] / 1e6:.0f} megapixels to squares"
+    answers = f"the classes that a net gives them are the same for {report['accuracy']['equal']:.0%}"
+    return f"{what}, beside Pillow's full decoding, and mean difference: {'; '.join(rows)}; {answers}"
+
+
 def _start(report: dict) -> str:
     return "starting: " + "; ".join(f"{name} after {least:.2f} s" for name, least in report["fastest"].items())
 
@@ -128,6 +138,7 @@ OTHERS = {
     "train_step_launch": _launch,
     "train_step_cuda": _gpu_step,
     "decoding": _decoding,
+    "photographs": _photographs,
     "start": _start,
     "exactness": _exactness,
     "lr_finder_cifar10": _finder,

@@ -20,6 +20,7 @@ from data.loader import BatchDL
 from data.normalize import NormalizeBytes
 from data.opening import Data, Source, open_source
 from data.pipelines import train_pipeline
+from data.readable import require_readable
 from data.settings import DataRecipe, DataSettings
 from data.store import Store, targets_of
 
@@ -66,7 +67,7 @@ def image_block(source: Source, settings: DataSettings, stats: Stats) -> DataBlo
     """
     fill = tuple(round(255 * m) for m in stats.mean)  # 0 after normalisation
     images = TransformBlock(
-        type_tfms=OpenImage(),
+        type_tfms=OpenImage(settings.size),
         item_tfms=SquareTensor(settings.size),
         batch_tfms=NormalizeBytes(stats),
         dl_type=BatchDL,
@@ -96,7 +97,7 @@ def image_dls(
     Raises:
         DataError: data that cannot be found, fetched or used.
     """
-    opened = open_source(source, recipe.seed, recipe.limit, recipe.holdout)
+    opened = open_source(source, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
     return image_loaders(opened, recipe.data_settings(opened), stats, device)
 
 
@@ -115,6 +116,8 @@ def image_loaders(
         DataError: an image that cannot be read, named.
     """
     pixels = load_pixels(source, settings.size, settings.cache)
+    if pixels is None and source.train:
+        require_readable(_items(source), source.name, source.stamp)
     stats = stats or load_stats(source, settings.size, pixels)
     dls = image_block(source, settings, stats).dataloaders(
         source,

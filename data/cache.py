@@ -1,8 +1,7 @@
 """Decode a source once: one uint8 file of all images beside fastai's data, memory-mapped on reading."""
 
 import json
-import re
-from pathlib import Path
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -11,17 +10,23 @@ from data.common.errors import DataError
 from data.common.files import replacing, write_json
 from data.decode import decode
 from data.items import ImageItem
-from data.kept import kept_folder, locked
+from data.kept import kept_path, locked
 from data.opening import Source
 from data.settings import Cache
 
 AUTO_LIMIT = 512 * 2**20  # bytes of decoded images that `auto` keeps
 STATS_SAMPLE = 2000  # images that mean and deviation come from where nothing is kept
+READING = 2  # raised whenever `read_pixels` gives other pixels for a file, so that kept ones are made again
 COUNTED_AT_ONCE = 2**22  # pixels; counting takes 8 bytes for each
+
+log = logging.getLogger(__name__)
 
 
 class Stats(NamedTuple):
-    """Mean and standard deviation of each channel over the training images, as fractions of 255."""
+    """Mean and standard deviation of each channel over the training images, as fractions of 255.
+
+    A channel that is the same in every pixel of every image has the deviation 1, so that it can be divided by.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -42,7 +47,7 @@ def load_pixels(source: Source, size: int, cache: Cache = "auto") -> np.ndarray 
         return None
     if source.stamp is None:
         return _decoded(images, size)
-    path = _place(source.name, size, source.stamp, ".npy")
+    path = kept_path(source.name, source.stamp, f"{size}px-v{READING}.npy")
     with locked(path):
         if not path.exists():
             with replacing(path) as scratch:
@@ -61,18 +66,19 @@ def load_stats(source: Source, size: int, pixels: np.ndarray | None) -> Stats:
     """
     if not source.train:
         raise DataError(f"{source.name}: no training images to take mean and deviation from; give `stats`")
-    if source.stamp is None:
-        return _stats(source, size, pixels)
-    path = _place(source.name, size, source.stamp, ".json")
+    stats = _stats(source, size, pixels) if source.stamp is None else _kept_stats(source, size, source.stamp, pixels)
+    constant = [name for name, std in zip(("red", "green", "blue"), stats.std, strict=True) if std == 1]
+    if constant:  # no values between 0 and 1 deviate as much
+        log.warning("%s: the training images have one value of %s in all pixels", source.name, " and ".join(constant))
+    return stats
+
+
+def _kept_stats(source: Source, size: int, stamp: str, pixels: np.ndarray | None) -> Stats:
+    path = kept_path(source.name, stamp, f"{size}px-v{READING}.json")
     with locked(path):
         if not path.exists():
             write_json(path, _stats(source, size, pixels)._asdict())
     return Stats(**{name: tuple(values) for name, values in json.loads(path.read_text()).items()})
-
-
-def _place(name: str, size: int, stamp: str, suffix: str) -> Path:
-    readable = re.sub(r"\W+", "-", Path(name).name) or "root"
-    return kept_folder() / f"{readable}-{size}px-{stamp[:16]}{suffix}"
 
 
 def _decoded(images: list[ImageItem], size: int) -> np.ndarray:
@@ -98,5 +104,6 @@ def _measure(pixels: np.ndarray) -> Stats:
     share = counts / counts.sum(axis=1, keepdims=True)  # 3×256
     values = np.arange(256) / 255
     mean = share @ values
-    variance = share @ values**2 - mean**2
-    return Stats(tuple(mean.tolist()), tuple(np.sqrt(np.maximum(variance, 0)).tolist()))
+    variance = np.maximum(share @ values**2 - mean**2, 0)
+    variance[(counts > 0).sum(axis=1) == 1] = 1  # exactly, where rounding leaves a little
+    return Stats(tuple(mean.tolist()), tuple(np.sqrt(variance).tolist()))

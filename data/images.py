@@ -1,42 +1,38 @@
 """Any kind of image to the tensor that a `DataBlock` needs: open it, fit it into a square."""
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from fastai.torch_core import TensorImage
 from fastai.vision.core import PILImage, image2tensor
 from fasttransform import Transform
-from PIL import Image
-from torch import Tensor
 
-from data.decode import fitted, open_rgb
-from data.items import ImageItem
+from data.reading import fitted, open_rgb
 
 
-def open_image(source: ImageItem | Path | str | np.ndarray | Tensor | bytes | Image.Image) -> PILImage:
-    """An RGB image, turned upright as its EXIF orientation says.
+def open_image(source: object, size: int | None = None) -> PILImage:
+    """An image of any kind as a person sees it, in RGB.
 
     Args:
-        source: an item of a source, a path, or whatever else fastai's `PILImage.create` takes.
+        source: an item of a source, or whatever `open_rgb` takes.
+        size: see `open_rgb`.
 
     Raises:
-        DataError: a file that is missing or no image, named.
+        DataError: an image that is missing, damaged or of another kind, named.
     """
-    if isinstance(source, Path | str):
-        return PILImage.create(open_rgb(source))
-    if isinstance(source, np.ndarray | Tensor | bytes):
-        return PILImage.create(PILImage.create(source).convert("RGB"))
-    return PILImage.create(source.convert("RGB") if isinstance(source, Image.Image) else source.open())
+    whole = source.open() if hasattr(source, "open") and not hasattr(source, "__fspath__") else source
+    return PILImage.create(open_rgb(whole, size))
 
 
 class OpenImage(Transform):
-    """`open_image` for an item of a `DataBlock`."""
+    """`open_image` for an item of a `DataBlock` whose images are squares of `size` pixels."""
 
     input_types = (object,)  # fastai's `test_dl` takes items of these types
 
-    def encodes(self, item: Any) -> Any:
-        return open_image(item)
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def encodes(self, item: object) -> Any:
+        return open_image(item, self.size)
 
 
 class SquareTensor(Transform):
@@ -50,5 +46,5 @@ class SquareTensor(Transform):
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def encodes(self, item: Any) -> Any:
+    def encodes(self, item: object) -> Any:
         return TensorImage(image2tensor(fitted(item, self.size))) if isinstance(item, PILImage) else item

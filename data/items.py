@@ -38,7 +38,7 @@ class ImageItem(Protocol):
         ...
 
     def open(self) -> Image.Image:
-        """The whole image as RGB, upright.
+        """The whole image as a person sees it, in RGB.
 
         Raises:
             DataError: an image that cannot be read, named.
@@ -79,12 +79,12 @@ class ImageFile(NamedTuple):
         return tuple(self)
 
     def read(self, size: int) -> np.ndarray:
-        from data.decode import read_pixels
+        from data.reading import read_pixels
 
         return read_pixels(os.fspath(self), size)
 
     def open(self) -> Image.Image:
-        from data.decode import open_rgb
+        from data.reading import open_rgb
 
         return open_rgb(os.fspath(self))
 

@@ -1,5 +1,6 @@
 """Files that are kept beside fastai's data: made once by one process, whole or absent."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,18 @@ from data.home import home_path
 
 def kept_folder() -> Path:
     return home_path("data").parent / "decoded"
+
+
+def kept_path(name: str, stamp: str, what: str) -> Path:
+    """Where something that was made of a source is kept.
+
+    Args:
+        name: of the source; a path stands for its last part.
+        stamp: of the source; it changes whenever its images may have.
+        what: what is kept, with the suffix of its file.
+    """
+    readable = re.sub(r"\W+", "-", Path(name).name)[:40] or "root"
+    return kept_folder() / f"{readable}-{stamp[:16]}-{what}"
 
 
 @contextmanager

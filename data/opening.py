@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,14 @@ from typing import Any
 from data import sampling
 from data.common.errors import DataError
 from data.items import ImageItem
+from data.readable import tried
 from data.settings import Mirror
 from data.sources.dataset import ImageDataset, dataset_splits
+from data.sources.notes import some
 from data.sources.registry import USUAL, Splits, Suits, find
+from data.sources.splits import natural
+
+log = logging.getLogger(__name__)
 
 LARGEST_OWN_SIDE = 64  # pixels; photographs are shrunk to it where no size is asked for
 SMALLEST_SIDE = 8  # pixels; the net halves its input three times
@@ -32,6 +38,7 @@ class Source:
         fingerprint: of the labels and identities of the images, the same on every machine.
         stamp: of where the images are and when they were changed; None where nobody can tell, and their pixels are
             not kept on disk.
+        skipped: what is wrong with each image that was left out because it cannot be read, with its name.
     """
 
     name: str
@@ -43,16 +50,19 @@ class Source:
     crop: float
     fingerprint: str
     stamp: str | None
+    skipped: tuple[str, ...] = field(default=(), repr=False)
 
     def without_images(self) -> "Source":
         """What is exported with a model."""
-        return replace(self, train=[], valid=[])
+        return replace(self, train=[], valid=[], skipped=())
 
 
 Data = str | Path | Source | ImageDataset | tuple[ImageDataset, ImageDataset]
 
 
-def open_source(data: Data, seed: int = 0, limit: int | None = None, holdout: int | None = None) -> Source:
+def open_source(
+    data: Data, seed: int = 0, limit: int | None = None, holdout: int | None = None, skip_bad: bool = False
+) -> Source:
     """Find the images of a data set, fetching it where it has a name and is not there yet.
 
     Args:
@@ -61,6 +71,7 @@ def open_source(data: Data, seed: int = 0, limit: int | None = None, holdout: in
         seed: decides what is held out and what is left out.
         limit: at most this many training and this many validation images, class-balanced.
         holdout: validate on this many class-balanced training images; the test images are not touched.
+        skip_bad: read every image once, and leave out those that cannot be read. The split of the others stays.
 
     Raises:
         DataError: data that cannot be found, fetched or used.
@@ -75,7 +86,14 @@ def open_source(data: Data, seed: int = 0, limit: int | None = None, holdout: in
     elif valid is None:
         train, valid = sampling.split_fifth(train, seed)
     train, valid = sampling.at_most(train, limit, seed), sampling.at_most(list(valid), limit, seed)
-    return _described(name, train, valid, classes, suits)
+    skipped: dict[int, str] = tried([*train, *valid], name, _stamp(train, valid)) if skip_bad else {}
+    if skipped:
+        train, valid = _without(name, train, valid, skipped)
+    if not valid:
+        raise DataError(
+            f"{name}: no images to validate on; give each class two images or more, or images of a validation split"
+        )
+    return _described(name, train, valid, classes, suits, tuple(skipped.values()))
 
 
 def validation_source(data: Data, classes: Sequence[str]) -> Source:
@@ -113,6 +131,24 @@ def _find(data: str | Path | ImageDataset | tuple[ImageDataset, ImageDataset]) -
     return type(first).__name__, dataset_splits(data), USUAL
 
 
+def _without(
+    name: str, train: list[ImageItem], valid: list[ImageItem], bad: Mapping[int, str]
+) -> tuple[list[ImageItem], list[ImageItem]]:
+    """Both splits without the images at the positions `bad`, which are counted through both.
+
+    Raises:
+        DataError: a class with no image left to train on.
+    """
+    good = [
+        [image for i, image in enumerate(part, at) if i not in bad] for at, part in ((0, train), (len(train), valid))
+    ]
+    lost = sorted({image.label for image in train} - {image.label for image in good[0]})
+    if lost:
+        raise DataError(f"{name}: no training image of {some(lost)} can be read ({bad[min(bad)]})")
+    log.warning("%s: %d image(s) that cannot be read are left out, the first: %s", name, len(bad), bad[min(bad)])
+    return good[0], good[1]
+
+
 def _classes(name: str, splits: Splits) -> list[str]:
     """The names of the classes, checked.
 
@@ -130,11 +166,17 @@ def _classes(name: str, splits: Splits) -> list[str]:
             f"{name}: validation images have the class {', '.join(unknown)}, which no training image has; "
             "classes are matched by name, so rename or remove what does not match"
         )
-    return list(splits.classes) or sorted(trained)
+    return list(splits.classes) or sorted(trained, key=natural)
 
 
-def _described(name: str, train: list[ImageItem], valid: list[ImageItem], classes: list[str], suits: Suits) -> Source:
-    versions = [image.version for image in (*train, *valid)]
+def _described(
+    name: str,
+    train: list[ImageItem],
+    valid: list[ImageItem],
+    classes: list[str],
+    suits: Suits,
+    skipped: tuple[str, ...] = (),
+) -> Source:
     return Source(
         name=name,
         train=train,
@@ -144,8 +186,14 @@ def _described(name: str, train: list[ImageItem], valid: list[ImageItem], classe
         mirror=suits.mirror,
         crop=suits.crop,
         fingerprint=_digest([*(image.identity for image in train), (), *(image.identity for image in valid)]),
-        stamp=None if None in versions else _digest([len(train), *versions]),
+        stamp=_stamp(train, valid),
+        skipped=skipped,
     )
+
+
+def _stamp(train: list[ImageItem], valid: list[ImageItem]) -> str | None:
+    versions = [image.version for image in (*train, *valid)]
+    return None if None in versions else _digest([len(train), *versions])
 
 
 def _own_side(image: ImageItem) -> int:

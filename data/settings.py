@@ -56,6 +56,11 @@ class DataRecipe(Protocol):
         """Validate on this many training images."""
         ...
 
+    @property
+    def skip_bad(self) -> bool:
+        """Leave out images that cannot be read."""
+        ...
+
     def data_settings(self, source: Source) -> DataSettings:
         """The settings for this source, with what suits its images where the recipe leaves a field open."""
         ...

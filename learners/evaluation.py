@@ -95,7 +95,7 @@ def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None
     saved = load_model(path, model)
     run = Run.open(path)
     if data is None:
-        source = _own_source(run)
+        source = replace(_own_source(run), classes=list(saved.classes))  # in the order that it was trained with
         return OpenedRun(saved, source, run.recipe.plan_for(source))
     source = validation_source(data, saved.classes)
     recipe = run.recipe
@@ -106,7 +106,7 @@ def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None
 
 def _own_source(run: Run) -> Source:
     recipe = run.recipe
-    source = open_source(recipe.data, recipe.seed, recipe.limit, recipe.holdout)
+    source = open_source(recipe.data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
     if source.fingerprint != run.description["fingerprint"]:
         raise DataError(f"{recipe.data}: its files are not those of the run; name a folder as `data`")
     return source

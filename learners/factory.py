@@ -15,6 +15,7 @@ from callbacks.training.progress import RichProgress
 from callbacks.training.recorder import DeviceMean, DeviceRecorder
 from data import ImageLoaders, Source, image_loaders, open_source
 from data.opening import Data
+from learners.balance import class_weights, tell_balance
 from learners.device import pick_device
 from learners.initial_weights import initialise
 from learners.learner import ImageLearner
@@ -56,7 +57,7 @@ def image_learner(
     recipe = Recipe.of(data=str(data), **settings | ({"model": name} if name else {}))
     device = pick_device(recipe.device)
     run = Run.create(out) if out else None
-    source = open_source(data, recipe.seed, recipe.limit, recipe.holdout)
+    source = open_source(data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
     recipe = replace(recipe, data=source.name)
     return assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=run)
 
@@ -73,6 +74,7 @@ def assemble(
 ) -> ImageLearner:
     """The learner of an opened source and a recipe; see `image_learner`."""
     plan = recipe.plan_for(source)
+    tell_balance(source, plan.balance)
     dls = image_loaders(source, plan.loading, device=device)
     net = model if isinstance(model, nn.Module) else initial_model(dls, plan)
     return learner_of(dls, net, recipe, plan, metrics=metrics, cbs=cbs, run=run)
@@ -95,7 +97,7 @@ def learner_of(
         recipe=recipe,
         plan=plan,
         run=run,
-        loss_func=ClassLoss(label_smoothing=plan.label_smoothing),
+        loss_func=ClassLoss(plan.label_smoothing, class_weights(dls.source) if plan.balance else None),
         opt_func=opt_func(plan),
         splitter=splitter(plan),
         lr=plan.lr,

@@ -2,15 +2,30 @@
 
 from typing import Any
 
+import torch
 from fastai.losses import CrossEntropyLossFlat
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class ClassLoss(CrossEntropyLossFlat):
     """fastai's cross entropy with its activation and decoding, for logits N×C and targets N alone.
 
     fastai's own `__call__` makes every loss one of its tensor types, with which each later operation takes longer.
+
+    Args:
+        label_smoothing: probability spread over all classes.
+        weight: of each class, C, in training alone: where gradients of the logits are recorded. Validation and whatever
+            else looks at a loss count every image alike.
     """
 
+    def __init__(self, label_smoothing: float, weight: Tensor | None = None) -> None:
+        super().__init__(label_smoothing=label_smoothing)
+        self.weighted = nn.CrossEntropyLoss(weight, label_smoothing=label_smoothing)
+
     def __call__(self, inp: Tensor, targ: Tensor, **kwargs: Any) -> Tensor:
-        return self.func(inp, targ, **kwargs)
+        return (self.weighted if inp.requires_grad else self.func)(inp, targ, **kwargs)
+
+    def to(self, device: torch.device) -> None:
+        """Move the weights there; fastai does so before each fit."""
+        super().to(device)
+        self.weighted.to(device)

@@ -21,6 +21,7 @@ def provenance(dls: "ImageLoaders") -> dict[str, Any]:
         "valid_images": len(source.valid),
         "classes": list(source.classes),
         "fingerprint": source.fingerprint,
+        "skipped": list(source.skipped),
         "versions": versions(),
         "commit": commit(),
     }

@@ -53,6 +53,8 @@ class Recipe:
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where to train")
     limit: int | None = setting(None, "at most this many training and validation images, class-balanced")
     holdout: int | None = setting(None, "validate on this many training images and leave the test images alone")
+    skip_bad: bool = setting(False, "leave out images that cannot be read, and list them in recipe.json")
+    balance: bool = setting(False, "weigh the training loss by class: rare ones count as much as frequent ones")
     workers: int = setting(0, "processes that make batches where neither a cache nor the GPU does [0: what is useful]")
     cache: Cache = setting("auto", "keep decoded images; auto does up to 512 MiB")
     momentum: float = setting(0.9, "Nesterov momentum, held constant")

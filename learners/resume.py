@@ -50,13 +50,16 @@ def resume_learner(
         facts = opened.description
     opened.new = False
     device = pick_device(recipe.device)
-    source = open_source(recipe.data if data is None else data, recipe.seed, recipe.limit, recipe.holdout)
+    source = open_source(
+        recipe.data if data is None else data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad
+    )
     if source.fingerprint != facts["fingerprint"]:
         raise DataError(
             f"{recipe.data}: its files changed since {run} began ({facts['train_images']} + {facts['valid_images']} "
             f"images then, {len(source.train)} + {len(source.valid)} now); put them back, or start a new "
             "run"
         )
+    source = replace(source, classes=facts["classes"])  # in the order that the run began with
     _tell_differences(opened.path, facts, device)
     return assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=opened)
 

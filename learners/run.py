@@ -146,7 +146,8 @@ class Run:
                 "new run"
             )
         ours, theirs = plan.to_dict(), state["recipe"]
-        other = [name for name in ours if name not in CHANGEABLE and ours[name] != theirs.get(name)]
+        known = [name for name in ours if name in theirs and name not in CHANGEABLE]  # it may be older than a setting
+        other = [name for name in known if ours[name] != theirs[name]]
         if other:
             raise CheckpointError(
                 f"{self.checkpoint}: its run had another {', '.join(other)} than recipe.json; restore recipe.json"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class ImageDataset(Protocol):
     """A map-style dataset. An item begins with an image and the number of its class, counted from 0.
 
-    The image is a PIL image, an array H×W or H×W×C, or a tensor H×W or C×H×W; uint8, or floats in [0, 1]. It must be
-    the same each time: random transforms are for the loader's pipeline. `classes`, if there, names the classes.
+    The image is whatever `open_rgb` takes: a PIL image, an array, a tensor, a path. It must be the same each time:
+    random transforms are for the loader's pipeline. `classes`, if there, names the classes.
     """
 
     def __len__(self) -> int: ...
@@ -54,12 +54,14 @@ class DatasetImage:
     def read(self, size: int) -> np.ndarray:
         import numpy as np
 
-        from data.decode import fitted
+        from data.reading import fitted
 
         return np.asarray(fitted(self.open(), size))
 
     def open(self) -> Image.Image:
-        return _picture(self.dataset[self.index][0], _place(self.dataset, self.index))
+        from data.reading import open_rgb
+
+        return open_rgb(self.dataset[self.index][0], name=_place(self.dataset, self.index))
 
 
 def dataset_splits(data: ImageDataset | tuple[ImageDataset, ImageDataset]) -> Splits:
@@ -91,6 +93,8 @@ def _items(dataset: ImageDataset, classes: Sequence[str]) -> list[DatasetImage]:
 
 
 def _item(dataset: ImageDataset, index: int, classes: Sequence[str]) -> DatasetImage:
+    from data.reading import open_rgb
+
     where = _place(dataset, index)
     try:
         image, label = dataset[index][:2]
@@ -99,32 +103,10 @@ def _item(dataset: ImageDataset, index: int, classes: Sequence[str]) -> DatasetI
         raise DataError(f"{where}: not a pair of an image and the number of its class ({error})") from error
     if number < 0 or (classes and number >= len(classes)):
         raise DataError(f"{where}: class {number} of {len(classes) or 'those counted from 0'}; correct its label")
-    pixels = _picture(image, where)
+    pixels = open_rgb(image, name=where)
     digest = hashlib.sha256(f"{pixels.size}".encode() + pixels.tobytes()).hexdigest()
     return DatasetImage(dataset, index, classes[number] if classes else str(number), digest)
 
 
 def _place(dataset: ImageDataset, index: int) -> str:
     return f"item {index} of {type(dataset).__name__}"
-
-
-def _picture(image: Any, where: str) -> Image.Image:
-    """The image as RGB, upright."""
-    import numpy as np
-    from PIL import Image
-
-    from data.decode import upright
-
-    if isinstance(image, Image.Image):
-        return upright(image)
-    array = np.asarray(image)
-    if array.ndim == 3 and not isinstance(image, np.ndarray):
-        array = array.transpose(1, 2, 0)  # tensors are C×H×W
-    if array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1:
-        array = np.round(255 * array).astype(np.uint8)
-    if array.dtype != np.uint8 or array.ndim not in (2, 3):
-        raise DataError(
-            f"{where}: an image of shape {array.shape} and type {array.dtype}; it must be H×W or H×W×C (tensors: "
-            "C×H×W), uint8 or floats in [0, 1]: leave normalisation to the loader"
-        )
-    return upright(Image.fromarray(array.squeeze(2) if array.shape[2:] == (1,) else array))

@@ -1,67 +1,145 @@
-"""A folder of images: `train/` and `valid|val|test/` by class, or one folder of classes."""
+"""A folder of images: `train/` and `valid/` or `test/` with a folder for each class, or only folders of classes."""
 
-import mimetypes
-import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+import logging
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from data.common.errors import DataError
 from data.items import ImageFile
+from data.sources.notes import Notes, some
 from data.sources.registry import Splits, data_help
+from data.sources.splits import class_of, split_of
+from data.sources.walk import LOOSE, OTHER, entries_of, identity_of, images_below, is_image_name
 
-VALID_NAMES = ("valid", "val", "test")
-IMAGE_SUFFIXES = {suffix for suffix, kind in mimetypes.types_map.items() if kind.startswith("image/")}  # fastai's
+log = logging.getLogger(__name__)
+
+CLASS_FOLDERS = "no images in class folders; give each class a folder: CLASS/NAME.png"
+
+
+class Listing(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+        splits: the images.
+        notes: what was passed over or may surprise, a few words each.
+    """
+
+    splits: Splits
+    notes: list[str]
 
 
 def folder(data: str) -> Splits:
-    """Every value of `data` that is no other source. The folder of a file names its class.
+    """Every value of `data` that is no other source; one line in the log says what was passed over.
 
     Raises:
-        DataError: a path that does not exist, is a file, cannot be read or holds no images.
+        DataError: see `look_into`.
     """
-    return list_splits(Path(data).expanduser().absolute())
+    root = Path(data).expanduser().absolute()
+    splits, notes = look_into(root)
+    if notes:
+        log.warning("%s: %s", root, "; ".join(notes))
+    return splits
 
 
 def list_splits(root: Path) -> Splits:
-    """Training and validation files in a fixed order; see `folder`."""
+    """The images of a folder in a fixed order; see `look_into`."""
+    return look_into(root).splits
+
+
+def look_into(root: Path) -> Listing:
+    """The images of a folder: by split, then by class, then by their path within the class folder.
+
+    Class folders lie in a folder for each split, or in `root` itself. The folders of splits have one of the names in
+    `SPLITS`, in any case. The images of a class may lie at any depth.
+
+    Raises:
+        DataError: a path that does not exist, is a file, cannot be read or holds no images in class folders; two
+            folders for one split.
+    """
     if not root.exists():
         raise DataError(f"{root}: no such file or folder; `data` may be {data_help()}")
     if not root.is_dir():
         raise DataError(f"{root} is a file; `data` may be {data_help()}")
-    train_dir = root / "train"
-    if not train_dir.is_dir():
-        return Splits(_list_classes(root), None)
-    valid_dirs = [root / name for name in VALID_NAMES if (root / name).is_dir()]
-    return Splits(_list_classes(train_dir), _list_classes(valid_dirs[0]) if valid_dirs else None)
+    notes = Notes()
+    names = [entry.name for entry in entries_of(str(root))[0]]
+    by_split = _by_split(root, names)
+    if "train" in by_split or len(by_split) == len(names) > 0:
+        return Listing(_split_layout(root, names, by_split, notes), notes.lines())
+    if by_split:
+        notes.say(f"there is no folder train, so that {some(by_split.values())} counts as a class")
+    images = _classes_in(root, notes)
+    if not images:
+        raise DataError(f"{root}: {CLASS_FOLDERS}")
+    return Listing(Splits(images, None), notes.lines())
 
 
-def _list_classes(folder: Path) -> list[ImageFile]:
-    """Files of all class folders in `folder`, by class name, then by file name."""
-    files = [f for label in _subfolders(folder) for f in _list_images(f"{folder}/{label}", label)]
-    if not files:
-        raise DataError(f"{folder}: no images in class folders; give each class a folder: CLASS/NAME.png")
-    return files
+def _by_split(root: Path, names: list[str]) -> dict[str, str]:
+    """The name of the folder of each split that has one."""
+    by_split: dict[str, str] = {}
+    for name in names:
+        split = split_of(name)
+        if split in by_split:
+            raise DataError(f"{root}: {by_split[split]} and {name} are both folders of the split {split}; keep one")
+        if split:
+            by_split[split] = name
+    return by_split
 
 
-def _subfolders(folder: Path) -> list[str]:
-    with _scan(str(folder)) as entries:
-        return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+def _split_layout(root: Path, names: list[str], by_split: dict[str, str], notes: Notes) -> Splits:
+    beside = [name for name in names if not split_of(name)]
+    train: list[ImageFile] = []
+    if "train" in by_split:
+        train = _classes_in(root / by_split["train"], notes)
+        if not train:
+            split = f"; it was taken for the split, beside {some(beside)}: rename it if it is a class" if beside else ""
+            raise DataError(f"{root / by_split['train']}: {CLASS_FOLDERS}{split}")
+    if beside:
+        notes.say(f"beside the splits, {some(_counted(root, name) for name in beside)} is left alone")
+    _count_files(root, notes)
+    return Splits(train, _validation(root, by_split, notes))
 
 
-def _list_images(folder: str, label: str) -> list[ImageFile]:
-    with _scan(folder) as entries:
-        found = [(e.name, e.stat()) for e in entries if _is_image(e)]
-    return sorted(ImageFile(folder, label, name, s.st_size, s.st_mtime_ns) for name, s in found)
+def _validation(root: Path, by_split: dict[str, str], notes: Notes) -> list[ImageFile] | None:
+    """The images to validate on: those of the test split where there is no other. None where there are none."""
+    if "valid" in by_split:
+        if "test" in by_split:
+            notes.say(f"{by_split['valid']} is validated on, and {_counted(root, by_split['test'])} is left alone")
+        images = _classes_in(root / by_split["valid"], notes)
+        if not images:
+            raise DataError(f"{root / by_split['valid']}: {CLASS_FOLDERS}")
+        return images
+    if "test" not in by_split:
+        return None
+    images = _classes_in(root / by_split["test"], notes)
+    if not images:
+        notes.say(f"{_counted(root, by_split['test'])} has no class folders with images and is left alone")
+    return images or None
 
 
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    name = entry.name
-    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES and not name.startswith(".") and entry.is_file()
+def _classes_in(folder: Path, notes: Notes) -> list[ImageFile]:
+    """The images of all class folders in `folder`, by class, then by path."""
+    images: list[ImageFile] = []
+    above = {identity_of(str(path)) for path in (folder, *folder.parents)}
+    names = sorted((class_of(entry.name), entry.name) for entry in entries_of(str(folder))[0])
+    for label, name in names:
+        path = f"{folder}/{name}"
+        found = images_below(path, above, notes.ignored)
+        images += [ImageFile(path, label, *image) for image in found]
+        if not found:
+            notes.say(f"the class folder {folder.name}/{name} holds no images")
+    labels = [label for label, _ in names]
+    twice = sorted({label for label in labels if labels.count(label) > 1}) if len(set(labels)) < len(labels) else []
+    if twice:
+        notes.say(f"{some(twice)} is written in two Unicode forms, and is one class")
+    _count_files(folder, notes)
+    return images
 
 
-def _scan(folder: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
-    try:
-        return os.scandir(folder)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
+def _counted(root: Path, name: str) -> str:
+    return f"{name} ({len(images_below(str(root / name), set(), Counter())):,} images)"
+
+
+def _count_files(folder: Path, notes: Notes) -> None:
+    for entry in entries_of(str(folder))[1]:
+        notes.ignored[LOOSE if is_image_name(entry.name) else OTHER] += 1

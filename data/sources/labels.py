@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING
 from data.common.errors import DataError
 from data.items import ImageFile
 from data.sources.registry import Splits, source
+from data.sources.splits import SPLITS, class_of, split_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SPLITS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 
 
 @source(".csv", ".parquet")
 def labels(data: str) -> Splits:
     """The files that a table lists, in its order; their paths are relative to the table.
 
-    The column `split` says train, valid (or val, validation) or test; the test images are validated on where there
-    are no valid ones. Without the column all images are training images.
+    The column `split` says train, valid or test, by any name in `SPLITS` and in any case; the test images are validated
+    on where there are no valid ones. Without the column all images are training images.
 
     Raises:
         DataError: a table that cannot be read, a missing column; an empty label, an unknown split or a missing file,
@@ -67,9 +66,10 @@ def _place(path: Path, row: int) -> str:
 
 
 def _split(value: str, where: str) -> str:
-    if value not in SPLITS:
+    split = split_of(value)
+    if split is None:
         raise DataError(f"{where}: unknown split {value!r}; choose from {', '.join(SPLITS)}")
-    return SPLITS[value]
+    return split
 
 
 def _image(folder: Path, name: str, label: str, where: str) -> ImageFile:
@@ -81,7 +81,7 @@ def _image(folder: Path, name: str, label: str, where: str) -> ImageFile:
         raise DataError(f"{where}: {folder / name} cannot be found ({error.strerror}); {RELATIVE}") from error
     if not stat.S_ISREG(found.st_mode):
         raise DataError(f"{where}: {folder / name} is no file; {RELATIVE}")
-    return ImageFile(str(folder), label, name, found.st_size, found.st_mtime_ns)
+    return ImageFile(str(folder), class_of(label), name, found.st_size, found.st_mtime_ns)
 
 
 RELATIVE = "paths in the column file are relative to the table"

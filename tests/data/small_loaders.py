@@ -8,7 +8,7 @@ import torch
 from data import DataSettings, image_dls
 
 CPU = torch.device("cpu")
-OPENING = ("seed", "limit", "holdout")
+OPENING = ("seed", "limit", "holdout", "skip_bad")
 
 
 def settings_for(source, **changes):
@@ -26,6 +26,7 @@ class SmallRecipe:
     seed: int = 0
     limit: int | None = None
     holdout: int | None = None
+    skip_bad: bool = False
     changes: dict[str, Any] = field(default_factory=dict)
 
     def data_settings(self, source):

@@ -8,7 +8,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from data import decode as module
 from data.common.errors import DataError
-from data.decode import _plain_png, decode, read_pixels
+from data.decode import decode
+from data.plain_png import plain_png
+from data.reading import fitted, read_pixels
 from data.sources.folder import list_splits
 
 
@@ -48,9 +50,10 @@ def test_a_png_of_any_kind_is_what_pillow_reads(tmp_path, name):
     mode, options, plain = PNGS[name]
     path = tmp_path / "image.png"
     random_image(mode).save(path, **options())
-    assert (_plain_png(path) is not None) == plain
+    assert (plain_png(path, 12) is not None) == plain
     with Image.open(path) as image:
-        expected = np.asarray(image.convert("RGB"))
+        white = Image.new("RGBA", image.size, "white")
+        expected = np.asarray(Image.alpha_composite(white, image.convert("RGBA")).convert("RGB"))
     if name == "orientation":
         expected = np.rot90(expected, -1)
     np.testing.assert_array_equal(read_pixels(path, 12), expected)
@@ -60,9 +63,10 @@ def test_a_png_of_any_kind_is_what_pillow_reads(tmp_path, name):
 def test_16_bits_are_read_by_pillow(tmp_path, shape):
     path = tmp_path / "image.png"
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 2**16, shape, dtype=np.uint16))
-    assert _plain_png(path) is None
-    with Image.open(path) as image:
-        np.testing.assert_array_equal(read_pixels(path, 12), np.asarray(image.convert("RGB")))
+    assert plain_png(path, 12) is None
+    expected = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    expected = expected[..., ::-1] if len(shape) == 3 else expected[..., None].repeat(3, 2)
+    assert abs(read_pixels(path, 12) - expected / 257).max() < 1
 
 
 def test_other_formats_and_sizes_are_read_by_pillow(tmp_path):
@@ -71,7 +75,7 @@ def test_other_formats_and_sizes_are_read_by_pillow(tmp_path):
     image.save(tmp_path / "image.png")
     for path in (tmp_path / "image.jpg", tmp_path / "image.png"):
         with Image.open(path) as opened:
-            expected = module.fitted(opened.convert("RGB"), 16)
+            expected = fitted(opened.convert("RGB"), 16)
         np.testing.assert_array_equal(read_pixels(path, 16), np.asarray(expected))
 
 
@@ -83,7 +87,7 @@ def test_no_damage_goes_unseen(tmp_path):
     for i in range(len(whole)):
         for damaged in (whole[:i], whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :]):
             path.write_bytes(damaged)
-            assert _plain_png(path) is None, i
+            assert plain_png(path, 12) is None, i
 
 
 def listed(root):

@@ -51,7 +51,7 @@ def test_batches_are_the_images_of_the_rows(table):
     assert torch.equal(dls.test_dl([item.path for item in chosen], bs=10).one_batch()[0], x)
 
 
-@pytest.mark.parametrize("value", ["valid", "val", "validation"])
+@pytest.mark.parametrize("value", ["valid", "val", "validation", "dev", "Valid"])
 def test_test_images_are_left_alone_where_there_are_validation_images(table, value):
     source = open_source(table([*ROWS, row(20, "NA", value)]))
     assert [item.label for item in source.valid] == ["NA"]
@@ -81,7 +81,7 @@ def test_a_fault_of_a_row_is_told_with_its_line(table):
         ("pictures/999.png", "7", "train"): "pictures/999.png cannot be found",
         ("pictures", "7", "train"): "pictures is no file",
         row(3, "", "train"): "the label is empty; name the class of pictures/003.png",
-        row(3, "7", "Train"): "unknown split 'Train'; choose from train, valid, val, validation, test",
+        row(3, "7", "Trian"): "unknown split 'Trian'; choose from train, training, valid, val, validation, dev, test",
         row(3, "7", ""): "unknown split ''",
     }.items():
         with pytest.raises(DataError) as caught:

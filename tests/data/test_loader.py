@@ -15,7 +15,7 @@ from torch import nn
 
 from data import image_block
 from data.common.errors import DataError
-from data.decode import read_pixels
+from data.reading import read_pixels
 
 pytestmark = pytest.mark.usefixtures("home")
 COUNTS = {"train/a": 70, "train/b": 63, "valid/a": 20, "valid/b": 9}

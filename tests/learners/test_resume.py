@@ -1,6 +1,7 @@
 """A run that was killed and resumed is the run that was never interrupted, bit for bit."""
 
 import csv
+import json
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import torch
 from fastai.callback.core import Callback
 from small_runs import ALL_STEPS, SMALL, STEPS, Kill, begin, go_on, in_process, outcome, seeded
 
+from callbacks.checkpoint.archive import read_state, write_state
 from data import DataError
 from data.common.errors import TrainingError
 from data.sources.digits import digits_folder
@@ -188,6 +190,17 @@ def test_a_recipe_that_was_edited_is_refused(tmp_path):
     (out / "recipe.json").write_text(text.replace('"momentum": 0.9', '"momentum": 0.8'))
     with pytest.raises(ValueError, match=r"checkpoint\.pt: its run had another momentum"):
         go_on(out)
+
+
+def test_a_run_that_began_before_a_setting_existed_goes_on(tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(TrainingError, match="stopped by the test"):
+        begin(out, Stop())
+    state, recipe = read_state(out / "checkpoint.pt"), json.loads((out / "recipe.json").read_text())
+    del state["recipe"]["balance"], recipe["balance"]
+    write_state(out / "checkpoint.pt", state)
+    (out / "recipe.json").write_text(json.dumps(recipe))
+    assert go_on(out)["epochs"] == 3
 
 
 def test_other_arithmetic_than_the_run_began_with_is_told(tmp_path, caplog):

@@ -1,5 +1,7 @@
 """fastai's own verbs keep working on the learner, in memory and from files."""
 
+import io
+
 import matplotlib
 import numpy as np
 import pytest
@@ -31,10 +33,12 @@ def test_validate_get_preds_and_the_recorder_agree(learn):
     assert [loss, accuracy] == pytest.approx(list(recorded), abs=1e-5)
 
 
-def test_predict_takes_a_path_a_picture_and_an_array(learn):
-    path = learn.dls.valid_ds.items[7]
-    picture = Image.open(path)
-    answers = [learn.predict(item) for item in (path, picture, np.asarray(picture.convert("RGB")))]
+def test_predict_takes_an_image_of_any_kind(learn):
+    path = learn.dls.valid_ds.items[7].path
+    picture, data = Image.open(path), path.read_bytes()
+    pixels = np.asarray(picture.convert("RGB"))
+    kinds = [path, str(path), picture, data, io.BytesIO(data), pixels, torch.tensor(pixels).permute(2, 0, 1)]
+    answers = [learn.predict(item) for item in [learn.dls.valid_ds.items[7], *kinds]]
     assert len({answer[0] for answer in answers}) == 1
     preds, _ = learn.get_preds()
     for _, index, probabilities in answers:
