@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import struct
 from typing import NamedTuple
 
 import imagehash
@@ -11,9 +10,9 @@ from PIL import ExifTags, Image
 
 from data.common.errors import DataError
 from data.items import ImageItem
+from data.rgb import DAMAGE
 
 THUMB = 16  # pixels, the side of the small grey picture by which near duplicates are verified
-DAMAGE = (OSError, SyntaxError, ValueError, TypeError, RuntimeError, struct.error, Image.DecompressionBombError)
 
 
 class Facts(NamedTuple):

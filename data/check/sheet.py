@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from data.check.finding import Finding
 from data.check.report import CheckReport, shown
 from data.common.errors import DataError
-from data.decode import fitted, open_rgb
+from data.reading import fitted, open_rgb
 
 COLUMNS, ROWS = 8, 2  # of pictures, for each kind of finding
 EACH = 2  # pictures of a case, at the most

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from data.check.facts import DAMAGE
-from data.sources.folder import IMAGE_SUFFIXES
+from data.rgb import DAMAGE
+from data.sources.splits import split_of
+from data.sources.walk import is_image_name, is_left_behind
 
 COMMON = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # formats in which people keep photographs
-SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini")  # left by systems, and by nobody meant as data
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def find_unused(root: Path, used: Set[str]) -> Unused:
             path = os.path.join(folder, name)
             if path in used:
                 continue
-            if hidden or _is_hidden(name):
+            if hidden or is_left_behind(name):
                 found.hidden.append(path)
             elif _is_image(path):
                 (found.test if _is_test(root, path) else found.images).append(path)
@@ -57,19 +57,15 @@ def _folders(root: Path) -> Iterator[tuple[str, bool, list[str], bool]]:
     for folder, inner, names in os.walk(root):
         inner.sort()
         parts = Path(folder).relative_to(root).parts
-        yield folder, any(map(_is_hidden, parts)), sorted(names), not inner and not names
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in SYSTEM
+        yield folder, any(map(is_left_behind, parts)), sorted(names), not inner and not names
 
 
 def _is_test(root: Path, path: str) -> bool:
-    return Path(path).relative_to(root).parts[0].lower() == "test"
+    return split_of(Path(path).relative_to(root).parts[0]) == "test"
 
 
 def _is_image(path: str) -> bool:
-    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+    if is_image_name(path):
         return True
     try:
         with Image.open(path, formats=COMMON):
