@@ -1,21 +1,13 @@
 """Every image of a list is examined once, in as many processes as there are processors."""
 
-import signal
-import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Sequence
 
 import numpy as np
-from rich.progress import track
 
 from data.check.facts import THUMB, Facts, Look, examine
-from data.common.progress import on_terminal
-from data.decode import cores
+from data.decode import AT_ONCE, shares
 from data.items import ImageItem
-
-AT_ONCE = 64  # images that a process examines before it asks for more; fewer start no further process
 
 
 class Looks:
@@ -41,32 +33,16 @@ class Looks:
 
 def examine_all(items: Sequence[ImageItem]) -> tuple[list[Facts], Looks]:
     """The facts and the looks of all images; a bar on a terminal shows how far it is."""
+
+    def examine_some(start: int) -> list[tuple[Facts, Look | None]]:
+        with warnings.catch_warnings(action="ignore"):  # what a decoder mends is not the user's concern
+            return [examine(item) for item in items[start : start + AT_ONCE]]
+
     facts: list[Facts] = []
     looks = Looks(len(items))
-    starts = range(0, len(items), AT_ONCE)
-    shares = (items[start : start + AT_ONCE] for start in starts)
-    for share in track(_shares(shares, len(starts)), "reading images", total=len(starts), **on_terminal()):
-        for one, look in share:
+    for some in shares(examine_some, len(items), "reading images"):
+        for one, look in some:
             if look:
                 looks[len(facts)] = look
             facts.append(one)
     return facts, looks
-
-
-def _shares(shares: Iterator[Sequence[ImageItem]], count: int) -> Iterator[list[tuple[Facts, Look | None]]]:
-    """Processes, for with small files most of the time goes to Python, which runs in one thread at a time."""
-    processes = min(cores(), count)
-    if processes < 2:
-        yield from map(_examine_share, shares)
-        return
-    context = get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
-    try:
-        yield from pool.map(_examine_share, shares)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _examine_share(items: Sequence[ImageItem]) -> list[tuple[Facts, Look | None]]:
-    with warnings.catch_warnings(action="ignore"):  # what a decoder mends is not the user's concern
-        return [examine(item) for item in items]

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from data.rgb import DAMAGE
+from data.sources.splits import split_of
 from data.sources.walk import is_image_name, is_left_behind
 
 COMMON = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # formats in which people keep photographs
@@ -60,7 +61,7 @@ def _folders(root: Path) -> Iterator[tuple[str, bool, list[str], bool]]:
 
 
 def _is_test(root: Path, path: str) -> bool:
-    return Path(path).relative_to(root).parts[0].lower() == "test"
+    return split_of(Path(path).relative_to(root).parts[0]) == "test"
 
 
 def _is_image(path: str) -> bool:

@@ -10,7 +10,8 @@ import pytest
 from check_pictures import picture
 from PIL import Image
 
-from data.check import reading
+from data import decode
+from data.check.reading import examine_all
 from data.check.report import check_data
 from data.check.sheet import contact_sheet
 from data.items import ImageFile
@@ -140,10 +141,10 @@ def test_images_that_are_no_files_are_checked(clean):
 def test_many_processes_find_what_one_finds(clean, monkeypatch):
     items = [ImageFile(str(clean / "train/cat"), "cat", f"{i % 6}.png", 0, 0) for i in range(300)]
     items[130] = items[130]._replace(name="gone.png")
-    monkeypatch.setattr(reading, "cores", lambda: 1)
-    facts, looks = reading.examine_all(items)
-    monkeypatch.setattr(reading, "cores", lambda: 2)
-    facts_2, looks_2 = reading.examine_all(items)
+    monkeypatch.setattr(decode, "cores", lambda: 1)
+    facts, looks = examine_all(items)
+    monkeypatch.setattr(decode, "cores", lambda: 2)
+    facts_2, looks_2 = examine_all(items)
     assert facts_2 == facts
     assert np.flatnonzero(~looks_2.seen).tolist() == [130]
     for name in ("digests", "phashes", "thumbs", "seen"):
