@@ -10,7 +10,6 @@ from fastcore.basics import even_mults
 from fastcore.foundation import L
 from torch import nn
 
-from data.common.errors import TrainingError
 from learners.muon import Muon
 from learners.recipe import Recipe
 
@@ -131,17 +130,15 @@ class RecipeOptimizer(OptimWrapper):
         """The parameters of each depth."""
         return [[p for group in groups for p in group["params"]] for groups in self._by_depth()]
 
-    @param_lists.setter
-    def param_lists(self, v: Any) -> None:
-        """fastai's callback for half precision of before `to_fp16` puts parameters of its own here.
+    def set_hyper(self, k: str, v: Any) -> None:
+        """Set what fastai calls `k`, for example lr, mom or wd: one value for all depths, one for each, or a slice.
 
         Raises:
-            TrainingError: always.
+            ValueError: neither one value nor one for each depth.
         """
-        raise TrainingError(
-            "the optimizer of a recipe steps the parameters of the model and no copies of them; use to_fp16 or to_bf16 "
-            "instead of to_non_native_fp16, or an optimizer of fastai as learn.opt_func"
-        )
+        hypers = self.hypers
+        for hyper, value in zip(hypers, _for_each_depth(v, len(hypers)), strict=True):
+            hyper[k] = value
 
     def step(self, closure: Callable[[], float] | None = None) -> None:
         """torch's step, for momentum in any memory layout.
@@ -154,16 +151,6 @@ class RecipeOptimizer(OptimWrapper):
             if momentum is not None and momentum.stride() != param.stride():
                 state["momentum_buffer"] = torch.empty_like(param).copy_(momentum)
         self.opt.step(closure)
-
-    def set_hyper(self, k: str, v: Any) -> None:
-        """Set what fastai calls `k`, for example lr, mom or wd: one value for all depths, one for each, or a slice.
-
-        Raises:
-            ValueError: neither one value nor one for each depth.
-        """
-        hypers = self.hypers
-        for hyper, value in zip(hypers, _for_each_depth(v, len(hypers)), strict=True):
-            hyper[k] = value
 
     def _by_depth(self) -> list[list[dict[str, Any]]]:
         groups = self.opt.param_groups

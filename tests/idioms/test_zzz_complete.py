@@ -1,4 +1,7 @@
-"""Every public method of fastai's learner, loaders and interpretation stands in the table, patches included."""
+"""Every public method of fastai's learner, loaders and interpretation stands in the table, patches included.
+
+It runs after the test that writes the table.
+"""
 
 import json
 import subprocess
