@@ -24,7 +24,6 @@ from fastai.callback.tracker import (
     TrackerCallback,
 )
 from fastai.callback.training import BnFreeze, GradientAccumulation, GradientClip, ShortEpochCallback
-from torch import nn
 
 from learners.evaluation import evaluate
 from learners.recipe_fit import planned_rates
