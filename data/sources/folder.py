@@ -38,7 +38,7 @@ def folder(data: str) -> Splits:
     root = Path(data).expanduser().absolute()
     splits, notes = look_into(root)
     if notes:
-        log.warning("%s: %s", root, "; ".join(notes))
+        log.warning("%s: %s; the command check names each file", root, "; ".join(notes))
     return splits
 
 
