@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 CLASS_FOLDERS = "no images in class folders; give each class a folder: CLASS/NAME.png"
 
 
+HINT = "; the command check names each file"  # after what is said of a folder
+
+
 class Listing(NamedTuple):
     """What a folder holds.
 
@@ -38,7 +41,7 @@ def folder(data: str) -> Splits:
     root = Path(data).expanduser().absolute()
     splits, notes = look_into(root)
     if notes:
-        log.warning("%s: %s; the command check names each file", root, "; ".join(notes))
+        log.warning("%s: %s%s", root, "; ".join(notes), HINT)
     return splits
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from data import DataError, open_source
-from data.sources.folder import look_into
+from data.sources.folder import HINT, look_into
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -21,7 +21,7 @@ def told(caplog):
     caplog.set_level(logging.WARNING)
 
     def lines():
-        said = [record.getMessage() for record in caplog.records]
+        said = [record.getMessage().removesuffix(HINT) for record in caplog.records]
         caplog.clear()
         return said
 
