@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from fastai.data.load import DataLoader
+
 from callbacks.upstream import uncompiled
 from data.block import ImageLoaders
 from data.common.errors import InputError
@@ -32,11 +34,17 @@ def check_agreement(learn: "ImageLearner") -> None:
 
 
 def check_images(dls: Any) -> None:
-    """Refuse to train on loaders without images.
+    """Refuse to train on loaders without images, and on a single loader.
 
     Raises:
-        LearnerError: there are none, as in what `load_learner` returns.
+        LearnerError: there are none, as in what `load_learner` returns; or what `learn.dls.new(…)` returns, which is a
+            copy of the training loader alone.
     """
+    if isinstance(dls, DataLoader):
+        raise LearnerError(
+            "learn.dls is a single loader, and a fit needs one for training and one for validation; make them with "
+            "image_dls(data, recipe)"
+        )
     if is_empty(dls):
         raise LearnerError(
             "this learner has no images, as `load_learner` returns it; give it some: "

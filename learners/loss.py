@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 from fastai.losses import CrossEntropyLossFlat
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional as F
 
 
 class ClassLoss(CrossEntropyLossFlat):
@@ -21,13 +22,14 @@ class ClassLoss(CrossEntropyLossFlat):
 
     def __init__(self, label_smoothing: float, weight: Tensor | None = None) -> None:
         super().__init__(label_smoothing=label_smoothing)
-        self.weighted = nn.CrossEntropyLoss(weight, label_smoothing=label_smoothing)
+        self.weight = weight
 
     def __call__(self, inp: Tensor, targ: Tensor, **kwargs: Any) -> Tensor:
-        loss = self.weighted if inp.requires_grad else self.func
-        return loss(inp.as_subclass(Tensor), targ.as_subclass(Tensor), **kwargs)
+        weight = self.weight if inp.requires_grad else None
+        how = {"reduction": self.func.reduction, "label_smoothing": self.func.label_smoothing} | kwargs
+        return F.cross_entropy(inp.as_subclass(Tensor), targ.as_subclass(Tensor), weight, **how)
 
     def to(self, device: torch.device) -> None:
         """Move the weights there; fastai does so before each fit."""
         super().to(device)
-        self.weighted.to(device)
+        self.weight = None if self.weight is None else self.weight.to(device)
