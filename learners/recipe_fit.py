@@ -135,11 +135,22 @@ def _validated(learn: "ImageLearner") -> dict[str, float]:
     """`valid_loss` and metrics of the model as it is, without the session's callbacks, by name.
 
     What the recorder keeps of the fit stays.
+
+    Raises:
+        TrainingError: the model does not run without those callbacks, so that nobody else could use it either.
     """
-    kept = learn.recorder.state_dict()
-    with learn.removed_cbs(session_cbs(learn)):
-        figures = learn.validate()
-    learn.recorder.load_state_dict(kept)
+    kept, cbs = learn.recorder.state_dict(), session_cbs(learn)
+    try:
+        with learn.removed_cbs(cbs):
+            figures = learn.validate()
+    except RuntimeError as error:
+        names = ", ".join(type(cb).__name__ for cb in cbs)
+        raise TrainingError(
+            f"the model that was trained does not run without {names or 'its callbacks'} ({error}); let the loaders or "
+            "the net itself do what the callback does to the images"
+        ) from error
+    finally:
+        learn.recorder.load_state_dict(kept)
     names = learn.recorder.metric_names
     return {name: float(value) for name, value in zip(names[-len(figures) :], figures, strict=True)}
 

@@ -98,6 +98,8 @@ class LookAtCheckpoint(Callback):
     order = 96
 
     def before_validate(self):
+        if not hasattr(self.learn, "checkpoint"):
+            return  # what the run reports is measured once more, after the fit
         self.checkpoint.writer.wait()
         self.found = [*getattr(self, "found", []), read_state(self.checkpoint.path)["epoch"]]
 

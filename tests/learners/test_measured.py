@@ -8,7 +8,7 @@ import torch
 from fastai.callback.core import Callback, CancelFitException, CancelValidException
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
 from fastai.metrics import error_rate
-from small_runs import NAMED, history_of, small_architecture
+from small_runs import NAMED, history_of, small_architecture, small_net
 from torch import nn
 from torch.nn import functional as F
 
@@ -132,3 +132,14 @@ def test_a_run_with_another_metric_has_it_under_its_own_name(tmp_path):
     found = evaluate(tmp_path / "run")
     assert found["accuracy"] == load_run(tmp_path / "run").validate()[1]
     assert found["accuracy"] == pytest.approx(1 - results["error_rate"], abs=1e-7)
+
+
+class Doubles(Callback):
+    def before_batch(self):
+        self.learn.xb = (self.xb[0].double(),)
+
+
+def test_a_model_that_runs_only_with_a_callback_is_told(tiny):
+    learn = image_learner(**tiny, model=small_net().double(), cbs=[Doubles()], device="cpu")
+    with pytest.raises(TrainingError, match="does not run without Doubles"):
+        learn.fit_recipe()

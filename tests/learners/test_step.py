@@ -16,6 +16,7 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import TensorCategory, TensorImage
+from fasttransform import Transform
 from torch import nn
 
 from learners import image_learner
@@ -125,9 +126,11 @@ def test_the_model_and_the_loss_get_plain_tensors(tiny):
 # A run in float64 is the loop that one would write by hand, to 1e-12
 
 
-class ToFloat64(Callback):
-    def before_batch(self):
-        self.learn.xb = (self.xb[0].double(),)
+class ToFloat64(Transform):
+    order = 100  # after normalising
+
+    def encodes(self, x: TensorImage):
+        return x.double()
 
 
 def net():
@@ -154,7 +157,7 @@ def by_hand(learn):
         x, y = next(batches)
         for group, rate in zip(opt.param_groups, plan[step], strict=True):
             group["lr"] = rate
-        loss = loss_func(model(torch.Tensor(x).double()), y.as_subclass(torch.Tensor))
+        loss = loss_func(model(x.as_subclass(torch.Tensor)), y.as_subclass(torch.Tensor))
         opt.zero_grad()
         loss.backward()
         opt.step()
@@ -169,14 +172,15 @@ def by_hand(learn):
     model.eval()
     with torch.no_grad():
         parts = [
-            (loss_func(model(torch.Tensor(x).double()), torch.Tensor(y).long()).item(), len(y))
+            (loss_func(model(x.as_subclass(torch.Tensor)), torch.Tensor(y).long()).item(), len(y))
             for x, y in learn.dls.valid
         ]
     return losses, sum(loss * n for loss, n in parts) / sum(n for _, n in parts), model.state_dict()
 
 
 def test_in_float64_a_run_is_the_loop_by_hand_to_12_digits(tiny):
-    learn = image_learner(**tiny, device="cpu", model=net(), cbs=[ToFloat64()])
+    learn = image_learner(**tiny, device="cpu", model=net())
+    learn.dls.add_tfms([ToFloat64()], "after_batch")
     learn.fit_recipe()
     rows = learn.fitted.epochs
     losses, valid_loss, weights = by_hand(learn)

@@ -1,4 +1,4 @@
-"""Every public name of fastai's callback modules stands in the table, so that a new one cannot be overlooked."""
+"""Every public name of fastai's callback modules stands in the table: this runs after the table is written."""
 
 import ast
 import importlib.util
