@@ -10,7 +10,7 @@ from fastai.losses import CrossEntropyLossFlat
 from fastai.optimizer import SGD, Adam, OptimWrapper, ranger
 from torch import nn
 
-from tests.idioms.twins import assert_same, assert_same_weights, on_both, twins
+from tests.idioms.twins import assert_same, assert_same_weights, on_both, twins, with_our_optimizer
 
 
 @pytest.fixture
@@ -45,8 +45,9 @@ def figures(learn) -> list:
 
 VERBS = {
     "fit": lambda learn: learn.fit(2, 0.05),
-    "fit(wd)": lambda learn: learn.fit(1, 0.05, wd=0.1),
-    "fit(slice)": lambda learn: learn.fit(1, slice(1e-3, 0.1)),
+    "fit(slice(low, high))": lambda learn: learn.fit(1, slice(1e-3, 0.1)),
+    "fit(slice(high))": lambda learn: learn.fit(1, slice(0.1)),
+    "fit([low, high])": lambda learn: learn.fit(1, [1e-3, 0.1]),
     "fit(start_epoch)": lambda learn: learn.fit(3, 0.05, start_epoch=1),
     "fit(reset_opt)": lambda learn: [learn.fit(1, 0.05), learn.fit(1, 0.05, reset_opt=True)],
     "fit_one_cycle": lambda learn: learn.fit_one_cycle(2, 0.1, div=10, pct_start=0.3, moms=(0.9, 0.8, 0.9)),
@@ -68,7 +69,15 @@ def test_a_fit_is_that_of_plain_fastai(table, pair, name):
         assert_same(figures(pair.ours), figures(pair.plain))
     assert_same([float(x) for x in ours.losses[-last:]], [float(x) for x in plain.losses])
     assert_same(list(ours.lrs), list(plain.lrs))
-    table.works(f"Learner.{name}", "plain fastai: weights, validation, and the rate, decay and momentum of each step")
+    compared = "plain fastai, torch's SGD: weights, validation, the rate and momentum of each step"
+    table.works(f"Learner.{name}", compared)
+
+
+def test_a_weight_decay_is_that_of_the_fit(table, pair):
+    with_our_optimizer(pair)  # norms and biases do not decay
+    assert_same(*on_both(pair, partial(settings_of, verb=lambda learn: learn.fit_one_cycle(1, 0.05, wd=0.5))))
+    assert_same_weights(pair)
+    table.works("Learner.fit(wd)", "plain fastai with the recipe's optimizer: weights, and the decay of each step")
 
 
 OPTIMIZERS = {

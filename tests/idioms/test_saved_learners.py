@@ -6,12 +6,12 @@ from fastai.learner import load_learner
 
 from data import image_dls
 from learners.agreement import LearnerError
-from tests.idioms.twins import CPU, assert_same, assert_same_weights, on_both, twins
+from tests.idioms.twins import CPU, assert_same, assert_same_weights, on_both, twins, with_our_optimizer
 
 
 @pytest.fixture
 def pair(tmp_path):
-    return twins(tmp_path)
+    return with_our_optimizer(twins(tmp_path, weight_decay=0.01, bias_lr=4.0))
 
 
 @pytest.mark.parametrize("ours_first", [True, False])

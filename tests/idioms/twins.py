@@ -1,4 +1,4 @@
-"""A learner of this project, and plain fastai's with the same weights, images and optimizer."""
+"""A learner of this project, and plain fastai's with the same weights and images and with plain torch's optimizer."""
 
 import copy
 from functools import partial
@@ -9,6 +9,7 @@ import torch
 from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
+from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 
 from data import image_dls
@@ -18,6 +19,7 @@ from learners.learner import ImageLearner
 from learners.optimizer import RecipeOptimizer
 
 SETTINGS = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 2, "device": "cpu"}
+SETTINGS |= {"weight_decay": 0.0, "bias_lr": 1.0}  # with which the recipe's optimizer is torch's SGD
 CPU = torch.device("cpu")
 
 
@@ -37,12 +39,12 @@ class Twins(NamedTuple):
 def twins(path: Path, **settings) -> Twins:
     """Both save into `path`; the plain one has fastai's own recorder, loss and callbacks, except its bar."""
     ours = image_learner(**SETTINGS | settings, model=small_net())
-    plan, model = ours.plan, copy.deepcopy(ours.model).to(memory_format=torch.contiguous_format)
+    sgd = partial(torch.optim.SGD, momentum=ours.plan.momentum, nesterov=True)
     plain = Learner(
         image_dls("digits", ours.recipe, device=CPU),
-        model,
-        CrossEntropyLossFlat(label_smoothing=plan.label_smoothing),
-        opt_func=partial(RecipeOptimizer, model=model, recipe=plan),
+        copy.deepcopy(ours.model).to(memory_format=torch.contiguous_format),
+        CrossEntropyLossFlat(label_smoothing=ours.plan.label_smoothing),
+        opt_func=partial(OptimWrapper, opt=sgd),
         splitter=ours.splitter,
         lr=ours.lr,
         metrics=accuracy,
@@ -52,6 +54,12 @@ def twins(path: Path, **settings) -> Twins:
     plain.remove_cb(plain.progress)
     plain.logger = lambda row: None
     return Twins(ours, plain)
+
+
+def with_our_optimizer(pair: Twins) -> Twins:
+    """The plain learner has the optimizer of the recipe too."""
+    pair.plain.opt_func = partial(RecipeOptimizer, model=pair.plain.model, recipe=pair.ours.plan)
+    return pair
 
 
 def on_both(pair: Twins, use) -> list:
