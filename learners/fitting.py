@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TypeAlias
 
-import fastai.callback.progress  # noqa: F401  gives learners `no_bar`
+import fastai.callback.channelslast  # gives learners `to_channelslast`, `to_fp16` and their counterparts
+import fastai.callback.hook  # gives them `summary`
+import fastai.callback.progress  # noqa: F401  gives them `no_bar`
 from fastai.callback.core import Callback
 from fastcore.foundation import L
 from fastcore.xtras import ContextManagers

@@ -77,9 +77,16 @@ class ImageLearner(FitLearner):
         path, every = run.learner if run else Path(), [*OWN_CALLBACKS, *L(cbs)]
         kwargs |= {"cbs": every, "default_cbs": False}
         super().__init__(dls, model, opt_func=self.recipe_optimizer, path=path, **kwargs)
-        own, frozen, source = tuple(self.cbs[: len(OWN_CALLBACKS)]), frozen_parameters(model), dls.source
-        given = (self.loss_func, self.opt_func, self.splitter, own, frozen, pipeline_of(dls))
-        self.made_with = MadeWith(*given, net_given, source.fingerprint)
+        self.made_with = MadeWith(
+            loss_func=self.loss_func,
+            opt_func=self.opt_func,
+            splitter=self.splitter,
+            cbs=tuple(self.cbs[: len(OWN_CALLBACKS)]),
+            frozen=frozen_parameters(model),
+            pipeline=pipeline_of(dls),
+            net_given=net_given,
+            fingerprint=dls.source.fingerprint,
+        )
 
     def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
         """Train as the plan says, and return the metrics of the run (see `FitResult.metrics`).
@@ -149,6 +156,7 @@ class ImageLearner(FitLearner):
         return RecipeOptimizer(params, lr, model=self.model, recipe=self.plan)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """fastai's; what `load_learner` returns has no images, and no run directory of its own."""
         super().__setstate__(state)
         if is_empty(self.dls):
             self.exported, self.run_dir = True, None

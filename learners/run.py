@@ -70,20 +70,21 @@ class Run:
 
     @contextmanager
     def learner_folder(self) -> Iterator[None]:
-        """In this context there is the folder `learner`; afterwards only if it holds something.
-
-        Raises:
-            RunDirectoryError: it cannot be made.
-        """
+        """In this context there is the folder `learner`, if it can be made; afterwards only if it holds something."""
         made = [folder for folder in (self.learner, *self.learner.parents) if not folder.exists()]
-        with self._writing():
+        with suppress(OSError):  # whoever writes there will say so
             self.learner.mkdir(parents=True, exist_ok=True)
         try:
             yield
         finally:
-            with suppress(OSError):  # it is in use
+            with suppress(OSError):  # it holds something
                 for folder in made:
                     folder.rmdir()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the directory is that of a run: `recipe.json` is written first."""
+        return (self.path / "recipe.json").is_file()
 
     @property
     def is_finished(self) -> bool:

@@ -99,7 +99,8 @@ def check_additions(run: Path, then: dict[str, Any], now: dict[str, Any]) -> Non
     had, has = Counter(then.get("callbacks", [])), Counter(now.get("callbacks", []))
     lacking = sorted((had - has).elements())
     others = {name for name in ("loss", "metrics", "pipeline") if then.get(name) != now.get(name)}
-    others |= {"net"} if then.get("net", now.get("net")) != now.get("net") else set()  # all its weights are restored
+    if "net" in then and then["net"] != now.get("net"):  # one that only the learner has gets all weights of the run
+        others.add("net")
     if not lacking and not others:
         if new := sorted((has - had).elements()):
             log.warning("%s is resumed with %s, which it was not trained with", run, ", ".join(new))

@@ -50,7 +50,7 @@ def test_the_columns_are_fastais(pair, train, valid):
     assert ours.recorder.metric_names == theirs.recorder.metric_names
     for row, expected in zip(ours.recorder.values, theirs.recorder.values, strict=True):
         expected = [*expected, *[math.nan] * (len(row) - len(expected))]  # of metrics that have a name and no value
-        assert row[1:] == pytest.approx(expected[1:], rel=1e-5, nan_ok=True)  # the first is our mean loss
+        assert list(row[1:]) == pytest.approx(expected[1:], rel=1e-5, nan_ok=True)  # the first is our mean loss
     assert list(epoch_figures(ours)) == list(ours.recorder.metric_names[1:])
     assert list(ours.validate()) == pytest.approx(list(theirs.validate()), rel=1e-5)
 

@@ -1,5 +1,6 @@
 """With an average of the weights, whoever looks at the model sees what was measured, however a fit ends."""
 
+import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback, CancelEpochException, CancelFitException, CancelTrainException
@@ -59,13 +60,14 @@ def test_callbacks_after_an_epoch_see_the_model_that_was_measured(learn):
     assert not equal(watch.seen[0], watch.trained[3])
 
 
-@pytest.mark.parametrize("monitor", ["valid_loss", "accuracy"])
-def test_the_model_that_is_saved_as_the_best_is_the_best(learn, monitor):
+@pytest.mark.parametrize(("monitor", "comp"), [("valid_loss", np.less), ("valid_loss", np.greater), ("accuracy", None)])
+def test_the_model_that_is_saved_as_the_best_is_the_best(learn, monitor, comp):
     watch = Watch()
-    learn.fit(4, 0.3, cbs=[watch, WeightAverage(1.0), SaveModelCallback(monitor=monitor, fname="best")])
+    learn.fit(4, 0.3, cbs=[watch, WeightAverage(1.0), SaveModelCallback(monitor=monitor, comp=comp, fname="best")])
     column = list(learn.recorder.metric_names[1:]).index(monitor)
     values = [row[column] for row in learn.recorder.values]
-    best = values.index(min(values) if monitor == "valid_loss" else max(values))
+    best = values.index(min(values) if comp is np.less else max(values))
+    assert best < 3 or comp is not np.greater  # the greatest loss is not that of the last epoch
     saved = torch.load(learn.path / "models/best.pth", weights_only=True)
     assert equal(saved, watch.validated[best])
     assert equal(weights(learn.model), watch.validated[best])  # fastai loads the best at the end

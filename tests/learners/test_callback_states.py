@@ -9,7 +9,7 @@ from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
 from fastai.callback.training import GradientAccumulation
 from small_runs import NAMED, Interrupted, history_of, observed, small_architecture
 
-from callbacks.checkpoint.archive import CheckpointError, read_state, write_state
+from callbacks.checkpoint.archive import CheckpointError
 from callbacks.checkpoint.callback import Resume
 from callbacks.checkpoint.state import capture
 from callbacks.training.loader_epoch import LoaderEpoch
@@ -128,14 +128,3 @@ def test_two_callbacks_of_one_name_keep_their_own_states(tmp_path):
     resumed = resume_learner(tmp_path / "run", cbs=two())
     resumed.fit_recipe()
     assert [cb.best for cb in resumed.cbs[-2:]] == [cb.best for cb in straight.cbs[-2:]]
-
-
-def test_a_checkpoint_of_the_former_format_goes_on(tmp_path):
-    image_learner(**SETTINGS, out=tmp_path / "straight").fit_recipe()
-    begin_and_stop(tmp_path / "run", [], 9)
-    path = tmp_path / "run/checkpoint.pt"
-    state = read_state(path)
-    former = {name: value for name, value in state.items() if name not in ("gradients", "attributes")}
-    write_state(path, former | {"format": 3, "random": {"torch": torch.get_rng_state()}})
-    resume_learner(tmp_path / "run").fit_recipe()
-    assert history_of(tmp_path / "run") == history_of(tmp_path / "straight")

@@ -8,6 +8,7 @@ from fastai.callback.tracker import SaveModelCallback
 from fastai.learner import load_learner
 from small_runs import NAMED, history_of, small_architecture
 
+from callbacks import GradCAMCallback
 from learners import image_learner
 from learners.run import RunDirectoryError
 
@@ -44,12 +45,13 @@ def test_saving_before_in_and_after_the_run(tmp_path):
 
 
 def test_nothing_is_made_where_nothing_is_saved(tmp_path):
-    learn = image_learner(**NAMED, out=tmp_path / "some/run")
+    learn = image_learner(**NAMED, cbs=[GradCAMCallback(layer="0")], out=tmp_path / "some/run")
     learn.fit(1, 0.01)
     learn.validate()
     assert not list(tmp_path.iterdir())
     learn.fit_recipe()
     assert not (tmp_path / "some/run/learner").exists()
+    assert (tmp_path / "some/run/grad_cam.png").exists()  # of the run itself
 
 
 def test_other_files_still_make_a_directory_not_empty(tmp_path):
