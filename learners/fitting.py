@@ -41,6 +41,7 @@ class FitLearner(StepLearner):
         super().__init__(*args, **kwargs)
         self.logger = no_rows
         self.callbacks_began = False  # `before_fit` was fired, and neither the end of the fit nor `after_cancel_fit`
+        self.validation_cut = False  # a callback ended the last validation within it
 
     def fit(
         self,
@@ -78,6 +79,25 @@ class FitLearner(StepLearner):
         """fastai's context of `validate` and `get_preds`, in which callbacks that are contexts are entered."""
         contexts = [self.lock, self._with_callbacks(cbs), self.no_logging(), self.no_mbar()]
         return ContextManagers(contexts if inner else [*contexts, self])
+
+    def get_preds(self, *args: Any, **kwargs: Any) -> Any:
+        """fastai's.
+
+        Raises:
+            TrainingError: a callback ended it before the last image.
+        """
+        self.validation_cut = False
+        try:
+            found = super().get_preds(*args, **kwargs)
+        except IndexError:  # where fastai puts predictions that are too few into the order of the images
+            if not self.validation_cut:
+                raise
+        if self.validation_cut:
+            raise TrainingError(
+                "a callback ended get_preds before the last image, as ShortEpochCallback does; leave it out: "
+                "with learn.removed_cbs(cb): learn.get_preds()"
+            )
+        return found
 
     @contextmanager
     def no_bar(self) -> Iterator["FitLearner"]:
@@ -130,6 +150,8 @@ class FitLearner(StepLearner):
     def _epoch_event(self, event_name: str) -> None:
         if event_name in ("before_fit", "after_cancel_fit"):
             self.callbacks_began = event_name == "before_fit"
+        if event_name in ("before_validate", "after_cancel_validate"):
+            self.validation_cut = event_name == "after_cancel_validate"
         super()._epoch_event(event_name)
 
     def _cancel(self) -> None:

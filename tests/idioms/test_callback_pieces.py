@@ -11,7 +11,7 @@ from fastai.callback.mixup import reduce_loss
 from fastai.callback.preds import MCDropoutCallback
 from fastai.callback.schedule import ParamScheduler, SuggestionMethod
 from fastai.callback.tracker import TerminateOnNaNCallback
-from fastai.callback.training import BnFreeze, bn_types, set_bn_eval
+from fastai.callback.training import BnFreeze, ShortEpochCallback, bn_types, set_bn_eval
 from fastai.layers import flatten_model
 from torch import nn
 
@@ -148,6 +148,17 @@ def test_predictions_are_gathered_also_with_dropout_left_on(learners, cbs, table
         table.works("MCDropoutCallback in get_preds", "plain fastai, to the last bit; dropout is off again afterwards")
     else:
         table.works("GatherPredsCallback", "plain fastai: what `get_preds` returns, to the last bit")
+
+
+@pytest.mark.parametrize("reorder", [True, False])
+def test_predictions_of_some_images_are_refused(learners, reorder, table):
+    learn = learners[0]
+    with learn.added_cbs(ShortEpochCallback(0.3)):
+        with pytest.raises(TrainingError, match="ended get_preds before the last image") as refused:
+            learn.get_preds(reorder=reorder)
+        assert learn.predict(np.zeros((8, 8, 3), np.uint8))[0] in learn.dls.vocab
+    assert len(learn.get_preds(reorder=reorder)[0]) == 64
+    table.refused("ShortEpochCallback in get_preds", refused.value)
 
 
 def test_gathering_in_a_fit_fails_as_in_plain_fastai(learners, table):
