@@ -66,6 +66,9 @@ def _numbers(values: Sequence[float | None]) -> list[float]:
 
 
 def _plot_rate(axes: Axes, steps: Sequence[StepRow]) -> None:
+    if not steps:  # gradients were accumulated for longer than the run
+        axes.set(title="No step was taken", ylabel="rate")
+        return
     peak = max(steps, key=lambda row: row.lr)
     axes.plot([row.epoch for row in steps], [row.lr for row in steps], color=TRAIN)
     axes.plot(peak.epoch, peak.lr, "o", color=VALID, clip_on=False)

@@ -121,6 +121,12 @@ def test_lr_find_leaves_a_picture_a_table_and_json(app, tiny_flags, tmp_path):
         assert min(picture.size) > 500
 
 
+def test_what_the_finder_cannot_do_is_told_in_flags(app, tiny_flags, tmp_path):
+    for flags, told in ((["--steps", 3], "--steps 3: must be"), (["--end-lr", 0], "--end-lr 0.0: must be")):
+        done = app("lr-find", *tiny_flags, *flags, "--out", tmp_path / "lr")
+        assert (done.code, told in done.err) == (2, True), done.err
+
+
 def test_an_automatic_rate_is_measured_kept_and_used(app, tiny_flags, tmp_path, monkeypatch):
     monkeypatch.setattr("learners.learner.find_lr", answer(lr=0.0123, low=0.01, high=0.02))
     assert app("fit", *tiny_flags, "--lr", "auto", "--out", tmp_path / "run").code == 0

@@ -67,9 +67,8 @@ class RichProgress(Callback):
 
     def after_batch(self) -> None:
         self.images += len(self.xb[0])
-        now = perf_counter()
-        if self.bar and (now - self.shown > REFRESH or self.iter + 1 == self.n_iter):
-            self.shown = now
+        if self.bar and (perf_counter() - self.shown > REFRESH or self.iter + 1 == self.n_iter):
+            self.shown = perf_counter()
             self.bar.update(self.task, completed=self.iter + 1, total=self.n_iter, figures=self._figures())
 
     def _figures(self) -> str:
