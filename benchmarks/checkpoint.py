@@ -53,7 +53,7 @@ def measure(bs: int, steps: int, rounds: int, device: str, out: Path) -> dict[st
     learn = image_learner("digits", size=32, limit=bs * steps, batch_size=bs, device=device)
     steps = len(learn.dls.train)
     with BackgroundWriter() as writer:
-        timed = TimedCheckpoint(out / "checkpoint.pt", writer, Interrupts(), learn.plan.to_dict(), MINUTES)
+        timed = TimedCheckpoint(out / "checkpoint.pt", writer, Interrupts(out), learn.plan.to_dict(), MINUTES)
         learn.fit(rounds + 1, cbs=timed)
     epoch = [seconds / steps * IMAGES / bs for seconds in timed.steps]
     return {name: s[1:] for name, s in (("epoch", epoch), ("blocked", timed.blocked), ("written", timed.written))}

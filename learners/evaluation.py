@@ -1,5 +1,6 @@
 """What the model of a finished run is worth. Without fastai, whose import takes longer than an evaluation on a GPU."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +19,13 @@ from learners.recipe import Plan
 from learners.run import Run
 from learners.tta import SixViews
 
+log = logging.getLogger(__name__)
+
 
 def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False) -> dict[str, Any]:
     """Accuracy and loss of a run's model; `tta` adds `accuracy_tta`, of six views, also to the run's `metrics.json`.
+
+    A run with a loss function of its session has no `valid_loss` here: nobody knows that function any more.
 
     Args:
         data: a folder to validate on instead of the run's own images: its validation split, or all of it where it
@@ -41,7 +46,10 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
         return _loss_and_accuracy(model, batches, nn.CrossEntropyLoss(label_smoothing=plan.label_smoothing))
 
     valid_loss, hits = measure(model)
-    results = {"accuracy": hits, "valid_loss": valid_loss, "valid_images": len(opened.source.valid)}
+    results: dict[str, Any] = {"accuracy": hits, "valid_loss": valid_loss, "valid_images": len(opened.source.valid)}
+    if loss := Run.open(path).description.get("session", {}).get("loss"):
+        del results["valid_loss"]
+        log.warning("%s was trained with the loss %s, which is not in its files: valid_loss is left out", path, loss)
     if tta:
         results["accuracy_tta"] = measure(SixViews(model, mirror=plan.mirror != "none"))[1]
     if tta and data is None:

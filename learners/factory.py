@@ -6,21 +6,20 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from fastai.callback.core import Callback, TrainEvalCallback
+from fastai.callback.core import Callback
 from fastai.learner import Metric
 from fastcore.foundation import L
 from torch import nn
 
 from callbacks.training.means import accuracy
-from callbacks.training.progress import RichProgress
-from callbacks.training.recorder import DeviceMean, DeviceRecorder
+from callbacks.training.recorder import DeviceMean
 from data import ImageLoaders, Source, image_loaders, open_source
 from data.opening import Data
 from learners.device import pick_device
 from learners.initial_weights import initialise
 from learners.learner import ImageLearner
 from learners.loss import ClassLoss
-from learners.models import MODELS, build_model
+from learners.models import build_model, model_name
 from learners.optimizer import body_and_head
 from learners.recipe import Plan, Recipe
 from learners.run import Run
@@ -55,7 +54,7 @@ def image_learner(
         DataError: the data cannot be found, fetched or used.
         RunDirectoryError: `out` exists and is not empty.
     """
-    name = model_name(model)
+    name = model_name(model) if isinstance(model, nn.Module) else model
     recipe = Recipe.of(data=str(data), **settings | ({"model": name} if name else {}))
     device = pick_device(recipe.device)
     run = Run.create(out) if out else None
@@ -77,8 +76,9 @@ def assemble(
     """The learner of an opened source and a recipe; see `image_learner`."""
     plan = recipe.plan_for(source)
     dls = image_loaders(source, plan.loading, device=device)
+    given = isinstance(model, nn.Module)
     net = model if isinstance(model, nn.Module) else initial_model(dls, plan)
-    return learner_of(dls, net, recipe, plan, metrics=metrics, cbs=cbs, run=run)
+    return learner_of(dls, net, recipe, plan, metrics=metrics, cbs=cbs, run=run, net_given=given)
 
 
 def learner_of(
@@ -90,20 +90,25 @@ def learner_of(
     metrics: Metrics = (accuracy,),
     cbs: Callbacks = (),
     run: Run | None = None,
+    net_given: bool = False,
 ) -> ImageLearner:
-    """The learner of loaders and a model."""
+    """The learner of loaders and a model.
+
+    Args:
+        net_given: the user gave the net itself; a run keeps that in its `recipe.json`.
+    """
     return ImageLearner(
         dls,
         model.to(dls.device).to(memory_format=torch.channels_last),
         recipe=recipe,
         plan=plan,
         run=run,
+        net_given=net_given,
+        cbs=cbs,
         loss_func=ClassLoss(label_smoothing=plan.label_smoothing),
         splitter=body_and_head,
         lr=plan.lr,
         metrics=[metric if isinstance(metric, Metric) else DeviceMean(metric) for metric in L(metrics)],
-        default_cbs=False,  # fastai's recorder waits for the device each step, its progress bar writes into pipes
-        cbs=[TrainEvalCallback, DeviceRecorder, RichProgress, *cbs],
     )
 
 
@@ -121,10 +126,3 @@ def initial_model(dls: ImageLoaders, plan: Plan, build: Callable[[int], nn.Modul
         model = build(classes) if build else build_model(plan.model, classes)
         initialise(model, plan, dls)
     return model
-
-
-def model_name(model: str | nn.Module | None) -> str | None:
-    """What a recipe calls this model: the name of its architecture, or its class where that is not registered."""
-    if not isinstance(model, nn.Module):
-        return model
-    return next((name for name, build in MODELS.items() if build is type(model)), type(model).__name__)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TypeAlias
 
-import fastai.callback.progress  # noqa: F401  gives learners `no_bar`
+import fastai.callback.channelslast  # gives learners `to_channelslast`, `to_fp16` and their counterparts
+import fastai.callback.hook  # gives them `summary`
+import fastai.callback.progress  # noqa: F401  gives them `no_bar`
 from fastai.callback.core import Callback
 from fastcore.foundation import L
 from fastcore.xtras import ContextManagers
@@ -15,6 +17,7 @@ from torch import Tensor
 from callbacks.lr_find.preserve import autocast_preserved
 from callbacks.training.finite_loss import FiniteLoss
 from data.common.errors import TrainingError
+from learners.agreement import check_images
 from learners.out_of_memory import naming_memory
 from learners.step import StepLearner
 
@@ -63,7 +66,9 @@ class FitLearner(StepLearner):
 
         Raises:
             TrainingError: the loss is not finite, memory ran out, or a callback refuses this learner.
+            LearnerError: there are no images to train on.
         """
+        check_images(self.dls)
         if reset_opt or not self.opt:
             self.create_opt()
         with self._with_callbacks([FiniteLoss(), *L(cbs)]), self._cleaned_up(), self._own_decay(wd):
@@ -152,21 +157,25 @@ class FitLearner(StepLearner):
 def naming_conditions() -> Iterator[None]:
     """Tell which condition of a callback does not hold.
 
-    fastai's callbacks assert conditions without a message, as that the monitored metric exists, and fastai turns any
-    error without a message into an IndexError that says nothing.
+    fastai's callbacks assert conditions, as that the monitored metric exists or that there is a GPU. Most have no
+    message, and fastai turns any error without a message into an IndexError that says nothing.
 
     Raises:
-        TrainingError: the condition, as the callback has it in its source.
+        TrainingError: the condition, in the callback's words or as it has it in its source.
     """
     try:
         yield
-    except IndexError as error:
-        *_, (last, _) = traceback.walk_tb(error.__traceback__)
-        cause = error.__context__
-        if cause is None or last.f_code is not Callback.__call__.__code__:
+    except (AssertionError, IndexError) as error:
+        calls = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+        silent = isinstance(error, IndexError) and calls[-1] is Callback.__call__.__code__
+        if silent and error.__context__ is not None:
+            cause = error.__context__
+            *_, at = traceback.extract_tb(cause.__traceback__)
+            condition = f"{type(cause).__name__} at `{at.line}` ({at.filename}, line {at.lineno})"
+        elif isinstance(error, AssertionError) and Callback.__call__.__code__ in calls:
+            condition = " ".join(str(error).split("\n\t")[-1].split())  # fastai puts two lines before it
+        else:
             raise
-        *_, at = traceback.extract_tb(cause.__traceback__)
         raise TrainingError(
-            f"a callback cannot work here: {type(cause).__name__} at `{at.line}` ({at.filename}, line {at.lineno}); "
-            "give the learner what it asks for, or leave the callback out"
-        ) from cause
+            f"a callback cannot work here: {condition}; give the learner what it asks for, or leave the callback out"
+        ) from (error.__context__ or error)

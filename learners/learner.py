@@ -1,44 +1,39 @@
 """The `Learner` of this project: fastai's, with a recipe that it can fit by itself."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastai.callback.core import Callback
+from fastai.callback.core import TrainEvalCallback
 from fastai.data.load import DataLoader
-from fastai.learner import replacing_yield
+from fastai.optimizer import OptimWrapper
+from fastcore.foundation import L
 from fastcore.imports import IN_NOTEBOOK
 from torch import nn
 
-from callbacks.checkpoint.callback import Checkpoint, Resume
-from callbacks.checkpoint.interrupt import Interrupts
-from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.curves import plot_curves
+from callbacks.generators import global_generators_kept, seed_generators
 from callbacks.lr_find.finder import LRFound, asked_for, find_lr
-from callbacks.optional import optional_callbacks
 from callbacks.picture import Picture
-from callbacks.training.history import History, write_history
-from callbacks.training.loader_epoch import LoaderEpoch
-from callbacks.training.loader_wait import LoaderWait
-from callbacks.training.precision import PrecisionRecord
-from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, write_schedule
+from callbacks.training.progress import RichProgress
+from callbacks.training.recorder import DeviceRecorder
 from data.block import ImageLoaders
 from data.common.errors import TrainingError
-from data.common.files import replacing, write_json
+from data.common.files import replacing
 from data.loader import BatchDL
-from learners.fitting import FitLearner
-from learners.heatmaps import choose_heatmaps
-from learners.model_files import write_model
-from learners.optimizer import RecipeOptimizer, param_groups
-from learners.provenance import provenance
+from learners.agreement import check_agreement, is_empty
+from learners.fitting import Callbacks, FitLearner
+from learners.optimizer import RecipeOptimizer
 from learners.recipe import Plan, Recipe
+from learners.recipe_fit import fit_in_memory, fit_run
 from learners.result import FitResult
-from learners.run import Run, note_precision
-from learners.warmup import warm_up
+from learners.run import Run
+from learners.session import MadeWith, frozen_parameters, pipeline_of
 
-Submit = Callable[..., Any]  # calls a function that writes a file, with its arguments
+# fastai's own recorder waits for the device each step, its progress bar writes into pipes
+OWN_CALLBACKS = (TrainEvalCallback, DeviceRecorder, RichProgress)
 
 
 class ImageLearner(FitLearner):
@@ -48,22 +43,50 @@ class ImageLearner(FitLearner):
         recipe: what was asked for.
         plan: what `fit_recipe` will do.
         run: the run directory that `fit_recipe` fills; without it nothing is written.
+        net_given: see `MadeWith`.
+        cbs: further callbacks.
         kwargs: arguments of fastai's `Learner`.
 
     Attributes:
         fitted: what the last `fit_recipe` measured, or None.
+        made_with: what the recipe gave it.
+        exported: it is what `load_learner` returned.
+        path: where fastai's own verbs save: the folder `learner` of the run directory.
         lr_found: what the last `lr_find` found, or None.
     """
 
+    dls: ImageLoaders
+    opt: OptimWrapper | None
     fitted: FitResult | None = None
     lr_found: LRFound | None = None
+    exported = False
 
     def __init__(
-        self, dls: ImageLoaders, model: nn.Module, *, recipe: Recipe, plan: Plan, run: Run | None = None, **kwargs: Any
+        self,
+        dls: ImageLoaders,
+        model: nn.Module,
+        *,
+        recipe: Recipe,
+        plan: Plan,
+        run: Run | None = None,
+        net_given: bool = False,
+        cbs: Any = None,
+        **kwargs: Any,
     ) -> None:
         self.recipe, self.plan, self.run_dir = recipe, plan, run
-        path = run.path if run else Path()
+        path, every = run.learner if run else Path(), [*OWN_CALLBACKS, *L(cbs)]
+        kwargs |= {"cbs": every, "default_cbs": False}
         super().__init__(dls, model, opt_func=self.recipe_optimizer, path=path, **kwargs)
+        self.made_with = MadeWith(
+            loss_func=self.loss_func,
+            opt_func=self.opt_func,
+            splitter=self.splitter,
+            cbs=tuple(self.cbs[: len(OWN_CALLBACKS)]),
+            frozen=frozen_parameters(model),
+            pipeline=pipeline_of(dls),
+            net_given=net_given,
+            fingerprint=dls.source.fingerprint,
+        )
 
     def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
         """Train as the plan says, and return the metrics of the run (see `FitResult.metrics`).
@@ -77,20 +100,17 @@ class ImageLearner(FitLearner):
             TrainingError: the loss is not finite, the applied rate left its plan, memory ran out, the results cannot
                 be written, or `lr` is auto and no rate was found.
             RunDirectoryError: the run directory is in use.
-            CheckpointError: the checkpoint to resume from is damaged.
+            CheckpointError: the checkpoint to resume from is damaged, or does not fit this learner.
+            LearnerError: the learner would not train as its recipe says.
+            SessionError: the learner lacks what the run to resume was trained with.
         """
-        if self.run_dir is None:
-            self._measure_rate()
-            return self._fit_plan([])
-        with self.run_dir.claimed():
-            state = self._begin(self.run_dir)
-            with BackgroundWriter() as writer, Interrupts() as interrupts:
-                recipe, minutes = self.plan.to_dict(), checkpoint_minutes
-                checkpoint = Checkpoint(self.run_dir.checkpoint, writer, interrupts, recipe, minutes)
-                metrics = self._fit_plan([Resume(state), checkpoint], writer.submit)
-            with self.run_dir.results():
-                self._write_results(self.run_dir.path, metrics)
-        return metrics
+        check_agreement(self)
+        with global_generators_kept():
+            seed_generators(self.dls.device.type, self.plan.seed)
+            if self.run_dir is None:
+                return fit_in_memory(self)
+            with self.run_dir.claimed():
+                return fit_run(self, self.run_dir, checkpoint_minutes)
 
     def plot_curves(self) -> Picture:
         """Losses, metrics and the applied rate of the last `fit_recipe`.
@@ -135,6 +155,12 @@ class ImageLearner(FitLearner):
         """The optimizer of the recipe, which is this learner's `opt_func` unless the user sets another."""
         return RecipeOptimizer(params, lr, model=self.model, recipe=self.plan)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """fastai's; what `load_learner` returns has no images, and no run directory of its own."""
+        super().__setstate__(state)
+        if is_empty(self.dls):
+            self.exported, self.run_dir = True, None
+
     def validate(self, ds_idx: int = 1, dl: DataLoader | None = None, cbs: Any = None) -> Any:
         """fastai's; training images (`ds_idx=0`) are measured as they are, all of them, in fixed order."""
         if dl is None and ds_idx == 0:
@@ -149,73 +175,20 @@ class ImageLearner(FitLearner):
 
     def export(self, fname: str | Path = "export.pkl", *args: Any, **kwargs: Any) -> None:
         """fastai's; the file is whole or absent, and the learner keeps its data and its optimizer however this ends."""
-        path = Path(self.path, fname).absolute()
+        dls, opt, path = self.dls, self.opt, Path(self.path, fname).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfilled = replacing_yield(self, "opt", None)  # fastai fills a new one, which fails after freezing
-        with replacing_yield(self, "dls", self.dls), unfilled, replacing(path) as draft:
-            super().export(draft, *args, **kwargs)
-
-    def _begin(self, run: Run) -> dict[str, Any] | None:
-        """Write `recipe.json` of a new run, or load the checkpoint of an old one."""
-        if not run.new:
-            return run.read_checkpoint(self.plan)
-        self._measure_rate()
-        run.write_description(self.plan.to_dict() | provenance(self.dls))
-        return None
-
-    def _measure_rate(self) -> None:
-        """Where `lr` is auto: measure the peak rate, and keep curve and choice in the run directory."""
-        if self.recipe.lr != "auto":
-            return
-        found = self.lr_find()
-        if self.run_dir:
-            found.save(self.run_dir.path)
-        if found.lr is None:
-            raise TrainingError(f"the learning-rate finder suggests nothing: {found.abstained}; give a rate as `lr`")
-        self.plan = replace(self.plan, lr=found.lr)
-
-    def _fit_plan(self, cbs: list[Callback], submit: Submit | None = None) -> dict[str, Any]:
-        """Fit, and return the metrics of the run.
-
-        Args:
-            submit: writes the CSV files and notes the precision while training goes on; without it none are written.
-        """
-        rates = self._one_cycle().table(len(self.dls.train) * self.plan.epochs)
-        history = History(self._writes(submit, write_history, "history.csv"))
-        schedule = ScheduleRecord([r[0] for r in rates], self._writes(submit, write_schedule, "schedule.csv"))
-        precision = PrecisionRecord(self._writes(submit, note_precision, "recipe.json"))
-        wait, warmup_seconds = LoaderWait(), warm_up(self)
-        watching = [LoaderEpoch(), history, PlannedRates(rates), schedule, precision, wait]
         try:
-            self.fit(self.plan.epochs, cbs=[*watching, *optional_callbacks(self.plan), *cbs], reset_opt=True)
+            self.opt = None  # fastai would fill a new one with its state, which fails after freezing
+            with replacing(path) as draft:
+                super().export(draft, *args, **kwargs)
         finally:
-            self.graphed = None  # the memory that it replays in
-        self.fitted = FitResult(history.rows, schedule.rows, precision.precision, wait.seconds, warmup_seconds)
-        parameters = sum(p.numel() for p in self.model.parameters())
-        return self.fitted.metrics(self.plan, self.dls.source, str(self.dls.device), parameters)
+            self.dls, self.opt = dls, opt
 
-    def _writes(self, submit: Submit | None, write: Callable[..., None], name: str) -> Callable[[Any], None] | None:
-        return partial(submit, write, self.run_dir.path / name) if submit and self.run_dir else None
+    @contextmanager
+    def _with_callbacks(self, cbs: Callbacks) -> Iterator[None]:
+        with self._folder(), super()._with_callbacks(cbs):
+            yield
 
-    def _one_cycle(self) -> OneCycle:
-        """The planned rates of each group of parameters."""
-        plan, groups = self.plan, param_groups(self.model, self.plan, self.splitter(self.model))
-        return OneCycle(
-            [plan.lr * group.factor for group in groups],
-            div=plan.div,
-            div_final=plan.div_final,
-            pct_start=plan.peak_epoch / plan.epochs,
-            decay=plan.decay,
-            starts=[group.start / plan.epochs for group in groups],
-        )
-
-    def _write_results(self, folder: Path, metrics: dict[str, Any]) -> None:
-        """The CSV files again, because a background write may have failed; `metrics.json` last: the run is complete."""
-        assert self.fitted is not None
-        write_history(folder / "history.csv", self.fitted.epochs)
-        write_schedule(folder / "schedule.csv", self.fitted.steps)
-        heatmaps, dls = asdict(choose_heatmaps(self)), self.dls
-        write_model(folder, self.model, self.plan.model, dls.vocab, self.plan.size, dls.stats, heatmaps=heatmaps)
-        with replacing(folder / "curves.png") as draft:
-            self.plot_curves().savefig(draft, dpi=150)
-        write_json(folder / "metrics.json", metrics)
+    def _folder(self) -> AbstractContextManager:
+        """The context in which there is a folder to save into."""
+        return self.run_dir.learner_folder() if self.run_dir else nullcontext()

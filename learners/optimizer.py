@@ -1,6 +1,6 @@
 """The optimizer of a recipe: groups of parameters by depth, as fastai's verbs mean them, each split by kind inside."""
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from fastcore.basics import even_mults
 from fastcore.foundation import L
 from torch import nn
 
+from data.common.errors import TrainingError
 from learners.muon import Muon
 from learners.recipe import Recipe
 
@@ -129,6 +130,30 @@ class RecipeOptimizer(OptimWrapper):
     def param_lists(self) -> list[list[nn.Parameter]]:
         """The parameters of each depth."""
         return [[p for group in groups for p in group["params"]] for groups in self._by_depth()]
+
+    @param_lists.setter
+    def param_lists(self, v: Any) -> None:
+        """fastai's callback for half precision of before `to_fp16` puts parameters of its own here.
+
+        Raises:
+            TrainingError: always.
+        """
+        raise TrainingError(
+            "the optimizer of a recipe steps the parameters of the model and no copies of them; use to_fp16 or to_bf16 "
+            "instead of to_non_native_fp16, or an optimizer of fastai as learn.opt_func"
+        )
+
+    def step(self, closure: Callable[[], float] | None = None) -> None:
+        """torch's step, for momentum in any memory layout.
+
+        One kernel for all parameters reads momentum in the layout of the parameter. It has another one after the
+        model was converted, or after it was loaded from another model, and would be mixed up without a word.
+        """
+        for param, state in self.opt.state.items():
+            momentum = state.get("momentum_buffer")
+            if momentum is not None and momentum.stride() != param.stride():
+                state["momentum_buffer"] = torch.empty_like(param).copy_(momentum)
+        self.opt.step(closure)
 
     def set_hyper(self, k: str, v: Any) -> None:
         """Set what fastai calls `k`, for example lr, mom or wd: one value for all depths, one for each, or a slice.

@@ -1,6 +1,6 @@
 """What a fit leaves: rows of its epochs and steps, and the metrics of the run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from callbacks.training.history import EpochRow
@@ -19,6 +19,7 @@ class FitResult:
         precision: of the forward pass of the training steps; None where no step was left to train.
         loader_wait_seconds: how long training waited for batches.
         warmup_seconds: how long compiling and kernel selection took before the first step.
+        final: `valid_loss` and metrics of the model that the fit left, where they are not those of the last epoch.
     """
 
     epochs: list[EpochRow]
@@ -26,15 +27,18 @@ class FitResult:
     precision: str | None
     loader_wait_seconds: float
     warmup_seconds: float
+    final: dict[str, float] = field(default_factory=dict)
 
     def metrics(self, plan: Plan, source: Source, device: str, parameters: int) -> dict[str, Any]:
-        """The content of `metrics.json`; accuracies are those of the last epoch, without test-time augmentation."""
+        """The content of `metrics.json`; accuracies are those of the model as it is, without test-time augmentation."""
         last = self.epochs[-1]
         trained = sum(row.train_seconds for row in self.epochs)
         return {
             **last.metrics,
             "valid_loss": last.valid_loss,
-            "epochs": plan.epochs,
+            **self.final,
+            "epochs": len(self.epochs),
+            "steps": len(self.steps),
             "peak_epoch": plan.peak_epoch,
             "parameters": parameters,
             "train_images": len(source.train),

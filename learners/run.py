@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from itertools import count
 from pathlib import Path
@@ -11,8 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from callbacks.checkpoint.archive import CheckpointError, read_state, remove_drafts
-from callbacks.checkpoint.state import FORMAT
+from callbacks.checkpoint.archive import FORMAT, CheckpointError, read_state, remove_drafts
 from data.common.errors import InputError, TrainingError
 from data.common.files import write_json
 from learners.recipe import Plan, Recipe
@@ -20,6 +19,7 @@ from learners.recipe import Plan, Recipe
 log = logging.getLogger(__name__)
 
 LOCK = ".lock"
+LEARNER = "learner"  # the folder for what a session saves by itself
 BEFORE = {"decay": "cosine"}  # what runs did before these settings existed, where that is not the default
 CHANGEABLE = ("device", "workers", "cache", "graph")  # settings that do not change the result
 
@@ -62,6 +62,29 @@ class Run:
     @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"
+
+    @property
+    def learner(self) -> Path:
+        """The folder in which `learn.save`, `learn.export` and callbacks of fastai write: `learn.path`."""
+        return self.path / LEARNER
+
+    @contextmanager
+    def learner_folder(self) -> Iterator[None]:
+        """In this context there is the folder `learner`, if it can be made; afterwards only if it holds something."""
+        made = [folder for folder in (self.learner, *self.learner.parents) if not folder.exists()]
+        with suppress(OSError):  # whoever writes there will say so
+            self.learner.mkdir(parents=True, exist_ok=True)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # it holds something
+                for folder in made:
+                    folder.rmdir()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the directory is that of a run: `recipe.json` is written first."""
+        return (self.path / "recipe.json").is_file()
 
     @property
     def is_finished(self) -> bool:
@@ -130,6 +153,11 @@ class Run:
         with self._writing():
             write_json(self.path / "recipe.json", description)
 
+    def withdraw(self) -> None:
+        """Remove `recipe.json` of a new run that ended before its first step, so that it can be begun again."""
+        if self.new and not self.checkpoint.exists() and "precision" not in self.description:
+            (self.path / "recipe.json").unlink()
+
     def read_checkpoint(self, plan: Plan) -> dict[str, Any] | None:
         """The state to resume from; None where the run ended before its first checkpoint.
 
@@ -179,11 +207,11 @@ def check_free(out: Path) -> Path:
     """`out` itself, if a new run can have it.
 
     Raises:
-        RunDirectoryError: it is a file, or a directory that holds something.
+        RunDirectoryError: it is a file, or a directory that holds something other than what a session saved there.
     """
     if out.exists() and not out.is_dir():
         raise RunDirectoryError(f"{out} is a file; name a new directory as `out`")
-    if out.is_dir() and any(path.name != LOCK for path in out.iterdir()):
+    if out.is_dir() and any(path.name not in (LOCK, LEARNER) for path in out.iterdir()):
         hint = f", or resume its run: resume_learner('{out}')" if (out / "recipe.json").exists() else ""
         raise RunDirectoryError(f"{out} is not empty; name a new directory as `out`{hint}")
     return out

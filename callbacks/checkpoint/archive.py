@@ -13,6 +13,7 @@ import torch
 from data.common.errors import InputError
 from data.common.files import replacing
 
+FORMAT = 4  # of the checkpoint; a file of another format is refused
 SEAL = struct.Struct("<H64s")  # the length of the zip comment, and the comment: a SHA-256 in hexadecimal
 
 

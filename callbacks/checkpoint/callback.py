@@ -1,6 +1,7 @@
 """Writes where a run is, so that it can be continued as if it had never stopped."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -9,7 +10,7 @@ from fastai.callback.core import Callback
 
 from callbacks.checkpoint.archive import write_state
 from callbacks.checkpoint.interrupt import Interrupts
-from callbacks.checkpoint.state import before_checkpoint, capture, is_finite, restore
+from callbacks.checkpoint.state import before_checkpoint, capture, check_callbacks, is_finite, restore
 from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.order import CHECKPOINT, RESUME
 from callbacks.training.rates import rate_and_momentum
@@ -30,6 +31,7 @@ class Checkpoint(Callback):
         interrupts: the signals that end the run.
         recipe: the settings of the run, in plain values.
         minutes: the longest training time to lose.
+        session: the callbacks that were added to the learner; see `capture`.
 
     Raises:
         TrainingError: weights that are not finite; the checkpoint before them stands.
@@ -39,10 +41,16 @@ class Checkpoint(Callback):
     order = CHECKPOINT
 
     def __init__(
-        self, path: Path, writer: BackgroundWriter, interrupts: Interrupts, recipe: dict[str, Any], minutes: float = 5
+        self,
+        path: Path,
+        writer: BackgroundWriter,
+        interrupts: Interrupts,
+        recipe: dict[str, Any],
+        minutes: float = 5,
+        session: Sequence[Callback] = (),
     ) -> None:
         self.path, self.writer, self.interrupts = path, writer, interrupts
-        self.recipe, self.minutes = recipe, minutes
+        self.recipe, self.minutes, self.session = recipe, minutes, session
 
     def before_fit(self) -> None:
         self.saved = perf_counter()
@@ -59,7 +67,7 @@ class Checkpoint(Callback):
 
     def save(self) -> None:
         before_checkpoint(self.learn)
-        state = capture(self.learn, self.recipe)
+        state = capture(self.learn, self.recipe, self.session)
         if not is_finite(state):
             rate, _ = rate_and_momentum(self.opt)
             raise TrainingError(
@@ -94,6 +102,7 @@ class Resume(Callback):
 
     def before_fit(self) -> None:
         if self.state:
+            check_callbacks(self.learn, self.state)
             self.learn.first_epoch = self.state["epoch"]
 
     def before_train(self) -> None:
@@ -107,7 +116,7 @@ class Resume(Callback):
         self._restore()  # where no step of the epoch was left
 
     def _restore(self) -> None:
-        """Only now: all others have set themselves back for the new epoch, and starting the loader drew numbers."""
+        """Only now: all others have set themselves back for the new epoch."""
         if self.state:
             restore(self.learn, self.state)
             self.state = None

@@ -1,24 +1,21 @@
 """All state of a run between two steps, as tensors on the CPU and plain values."""
 
-import random
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
+from fastai.callback.core import Callback
+from fastai.learner import Learner
 from fastcore.foundation import L
+from torch import nn
 
-from callbacks.checkpoint.archive import CheckpointError
-
-if TYPE_CHECKING:  # `evaluate` reads run directories without fastai
-    from fastai.callback.core import Callback
-    from fastai.learner import Learner
-
-SCALARS = (float, int, str, bool, type(None))
-FORMAT = 4  # of the checkpoint; a file of another format is refused
+from callbacks.checkpoint.archive import FORMAT, CheckpointError
+from callbacks.checkpoint.attributes import SCALARS, plain_attributes, set_attributes
 
 
-def before_checkpoint(learn: "Learner") -> None:
+def before_checkpoint(learn: Learner) -> None:
     """Call the method `before_checkpoint` of each callback that has one: the place to refuse a state or to settle it.
 
     Raises:
@@ -29,75 +26,95 @@ def before_checkpoint(learn: "Learner") -> None:
             cb.before_checkpoint()
 
 
-def resumes(cb: "Callback") -> bool:
-    """Whether a callback has a state that a checkpoint keeps: its class has `state_dict` and `load_state_dict`."""
-    return hasattr(type(cb), "state_dict")
+def resumes(cb: Callback) -> bool:
+    """Whether a callback says itself what its state is: its class has `state_dict` and `load_state_dict`."""
+    return hasattr(type(cb), "state_dict") and hasattr(type(cb), "load_state_dict")
 
 
-def capture(learn: "Learner", recipe: dict[str, Any]) -> dict[str, Any]:
+def capture(learn: Learner, recipe: dict[str, Any], session: Sequence[Callback] = ()) -> dict[str, Any]:
     """Copies of everything that the next step depends on, and the settings of the run.
 
     `epoch` and `step` are where training continues: the step may be one past the last of its epoch.
+
+    Args:
+        session: the callbacks whose plain attributes are kept where they do not say themselves what their state is.
     """
+    named = _named(learn)
     state = {
         "format": FORMAT,
         "recipe": recipe,
         "epoch": learn.epoch,
         "step": learn.iter + 1,
         "model": learn.model.state_dict(),
+        "gradients": [p.grad for p in learn.model.parameters()],  # of steps that are being added up
         "opt": learn.opt.state_dict(),
-        "callbacks": {cb.name: cb.state_dict() for cb in learn.cbs if resumes(cb)},
-        "random": _random_states(learn),
+        "callbacks": {name: cb.state_dict() for name, cb in named.items() if resumes(cb)},
     }
-    return _plain(state)
+    attributes = {name: plain_attributes(cb) for name, cb in named.items() if cb in session and not resumes(cb)}
+    return _plain(state) | {"attributes": attributes}
 
 
-def restore(learn: "Learner", state: dict[str, Any]) -> None:
-    """Put `learn` back to where `capture` was called; the random states come last, for nothing may draw after them.
+def check_callbacks(learn: Learner, state: dict[str, Any]) -> None:
+    """Refuse a learner that cannot go on from `state`, before it takes a step.
 
     Raises:
         CheckpointError: the checkpoint holds the state of a callback that the learner does not have.
     """
-    present = {cb.name: cb for cb in learn.cbs}
-    if missing := sorted(state["callbacks"].keys() - present.keys()):
+    kept = state["callbacks"].keys() | state.get("attributes", {}).keys()
+    if missing := sorted(kept - _named(learn).keys()):
         raise CheckpointError(
             f"the run was trained with the callback {', '.join(missing)}, which this learner lacks; "
             "pass it in `cbs` when you resume the run"
         )
-    learn.model.load_state_dict(state["model"])
-    learn.opt.load_state_dict(state["opt"])
+
+
+def restore(learn: Learner, state: dict[str, Any]) -> None:
+    """Put `learn` back to where `capture` was called.
+
+    Raises:
+        CheckpointError: the state does not fit the model, the optimizer or a callback.
+    """
+    named = _named(learn)
+    with _fitting("the weights", "pass the net that the run had as `model`"):
+        learn.model.load_state_dict(state["model"])
+        _set_gradients(learn.model, state.get("gradients", []))
+    with _fitting("the state of the optimizer", "resume with the version of this program that the run began with"):
+        learn.opt.load_state_dict(state["opt"])
     for name, of_callback in state["callbacks"].items():
-        present[name].load_state_dict(of_callback)
+        with _fitting(f"the state of the callback {name}", "pass that callback as the run had it"):
+            named[name].load_state_dict(of_callback)
+    for name, attributes in state.get("attributes", {}).items():
+        set_attributes(named[name], attributes, learn.dls.device)
     learn.train_iter = state["epoch"] * len(learn.dls.train) + state["step"]
-    _set_random_states(learn, state["random"])
+
+
+@contextmanager
+def _fitting(what: str, hint: str) -> Iterator[None]:
+    """Say in one sentence what did not take its state."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{what} in the checkpoint does not fit this learner ({why}); {hint}") from error
+
+
+def _set_gradients(model: nn.Module, gradients: list[torch.Tensor | None]) -> None:
+    for param, gradient in zip(model.parameters(), gradients, strict=False):
+        param.grad = None if gradient is None else gradient.to(param)
+
+
+def _named(learn: Learner) -> dict[str, Callback]:
+    """The callbacks by their names; of several with one name the later ones are numbered."""
+    named: dict[str, Callback] = {}
+    for cb in learn.cbs:
+        alike = sum(cb.name == other.name for other in named.values())
+        named[f"{cb.name} {alike + 1}" if alike else cb.name] = cb
+    return named
 
 
 def is_finite(state: dict[str, Any]) -> bool:
     """Whether weights and optimizer hold numbers only."""
     return all(t.isfinite().all() for t in _tensors([state["model"], state["opt"]]))
-
-
-def _random_states(learn: "Learner") -> dict[str, Any]:
-    kind = learn.dls.device.type
-    return {
-        "python": random.getstate(),
-        "numpy": np.random.get_state(legacy=False),
-        "torch": torch.get_rng_state(),
-        "loaders": [dl.rng.getstate() for dl in learn.dls.loaders],
-        "device": {} if kind == "cpu" else {kind: torch.get_device_module(kind).get_rng_state()},
-    }
-
-
-def _set_random_states(learn: "Learner", states: dict[str, Any]) -> None:
-    random.setstate(states["python"])
-    mt = states["numpy"]["state"]
-    np.random.set_state(states["numpy"] | {"state": mt | {"key": mt["key"].numpy()}})
-    torch.set_rng_state(states["torch"])
-    for dl, state in zip(learn.dls.loaders, states["loaders"], strict=True):
-        dl.rng.setstate(state)
-    for kind, state in states["device"].items():
-        if kind == learn.dls.device.type:  # a run may go on elsewhere
-            torch.get_device_module(kind).set_rng_state(state)
 
 
 def _plain(value: Any) -> Any:

@@ -124,7 +124,7 @@ class GradCAMCallback(Callback):
 
     def _show(self) -> None:
         run = getattr(self.learn, "run_dir", None)  # of this project's learner
-        out = self.out or (run.path if run and run.path.is_dir() else None)
+        out = self.out or (run.path if run and run.has_begun else None)
         if out:
             out.mkdir(parents=True, exist_ok=True)
             with replacing(out / "grad_cam.png") as draft:

@@ -1,7 +1,7 @@
 """Leave no trace on what every learner shares: a loader's position and generators, global random states, autocast."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import ModuleType
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from callbacks.generators import Restore, global_generators
+
 LONG = 1000  # a longer list holds items, not transforms
-Restore = Callable[[], None]
 
 
 @contextmanager
 def preserved(dl: Any) -> Iterator[None]:
     """Put back, however the block ends, the loader `dl`, the generators inside it, the global ones, and autocast."""
     with ExitStack() as undo:
-        for restore in (*_global_generators(), _autocast(), *map(_generator, generators_in(dl)), _loader(dl)):
+        for restore in (*global_generators(), _autocast(), *map(_generator, generators_in(dl)), _loader(dl)):
             undo.callback(restore)
         yield
 
@@ -62,16 +63,6 @@ def _generator(generator: Any) -> Restore:
     if isinstance(generator, np.random.Generator):
         return partial(setattr, generator.bit_generator, "state", generator.bit_generator.state)
     return partial(generator.set_state, generator.get_state())  # numpy's RandomState, torch's Generator
-
-
-def _global_generators() -> Iterator[Restore]:
-    yield partial(random.setstate, random.getstate())
-    yield partial(np.random.set_state, np.random.get_state())
-    yield partial(torch.set_rng_state, torch.get_rng_state())
-    if torch.cuda.is_initialized():
-        yield partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
-    if torch.backends.mps.is_available():
-        yield partial(torch.mps.set_rng_state, torch.mps.get_rng_state())
 
 
 def _loader(dl: Any) -> Restore:

@@ -32,4 +32,9 @@ def build_model(name: str, n_classes: int, channels: int = 3) -> nn.Module:
     return MODELS[name](n_classes, channels)
 
 
+def model_name(net: nn.Module) -> str:
+    """What a recipe calls this net: the name of its architecture, or its class where that is not registered."""
+    return next((name for name, build in MODELS.items() if build is type(net)), type(net).__name__)
+
+
 import_modules(__name__, __path__)

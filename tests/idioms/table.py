@@ -1,5 +1,6 @@
 """The table of fastai's idioms. Each test that has seen one hold, or be refused, adds its row."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ class Table:
 
     def refused(self, what: str, error: BaseException, instead: str = "") -> None:
         """Call it at the end of a test that saw `what` end in this error before anything changed."""
-        sentence = " ".join(str(error).split()).replace("|", "\\|")
+        sentence = re.sub(r"/\S*/site-packages/", "", " ".join(str(error).split())).replace("|", "\\|")
         self.rows.append(Row(what, f"refused: {sentence}", instead or "the message itself"))
 
     def text(self) -> str:

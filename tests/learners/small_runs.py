@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import random
 import signal
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from torch import nn
 
 from callbacks.checkpoint.archive import read_state
 from learners import image_learner, resume_learner
+from learners.models import MODELS
 
 SMALL = {"data": "digits", "size": 8, "limit": 96, "batch_size": 16, "epochs": 3, "device": "cpu"}
 STEPS, ALL_STEPS = 6, 18
@@ -45,30 +48,39 @@ class Kill(Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def small_net():
+def small_net(seed=0):
     """Batch statistics and dropout, so that buffers and torch's own generator matter too."""
+    torch.manual_seed(seed)
     layers = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     return nn.Sequential(*layers, nn.Dropout(0.2), nn.Linear(8, 10))
 
 
-def seeded(learn, seed, *cbs):
-    """The same beginning in any process: a small net and random states from `seed`."""
+def learner(seed, *instruments, **settings):
+    """Of a run that begins with the weights of `seed`, in a session with random states of its own."""
+    return observed(image_learner(**SMALL | settings, model=small_net(seed), cbs=[Draws()]), seed, *instruments)
+
+
+def resumed(out, seed, *instruments, **settings):
+    """Of a run that goes on, with a net of other weights."""
+    return observed(resume_learner(out, model=small_net(seed), cbs=[Draws()], **settings), seed, *instruments)
+
+
+def observed(learn, seed, *instruments):
+    """With callbacks of the test that are no part of the session: a resumed run is not asked for them."""
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
-    for dl in learn.dls.loaders:
-        dl.rng.seed(seed)
-    learn.model = small_net()
-    return learn.add_cbs([Draws(), *cbs])
+    learn.add_cbs(instruments)
+    learn.made_with = replace(learn.made_with, cbs=(*learn.made_with.cbs, *instruments))
+    return learn
 
 
 def begin(out, *cbs, minutes=0, **settings):
-    return seeded(image_learner(**SMALL | settings, out=out), 1, *cbs).fit_recipe(checkpoint_minutes=minutes)
+    return learner(1, *cbs, **settings, out=out).fit_recipe(checkpoint_minutes=minutes)
 
 
 def go_on(out, *cbs, minutes=0, **settings):
     """With other random states and weights than those that the run began with."""
-    return seeded(resume_learner(out, **settings), 2, *cbs).fit_recipe(checkpoint_minutes=minutes)
+    return resumed(out, 2, *cbs, **settings).fit_recipe(checkpoint_minutes=minutes)
 
 
 def in_process(job, *args, **kwargs) -> int:
@@ -94,8 +106,7 @@ def outcome(run):
         _without_times(row)
     for name in ("workers", "device", "cache"):
         state["recipe"].pop(name)
-    with (run / "history.csv").open() as file:
-        history = [_without_times(row) for row in csv.DictReader(file)]
+    history = history_of(run)
     weights, schedule = (run / "model.safetensors").read_bytes(), (run / "schedule.csv").read_text()
     return {"state": _exact(state), "history": history, "schedule": schedule, "weights": weights}
 
@@ -114,3 +125,43 @@ def _exact(value):
     if isinstance(value, dict):
         return {key: _exact(item) for key, item in value.items()}
     return [_exact(item) for item in value] if isinstance(value, list) else value
+
+
+class SmallNet(nn.Sequential):
+    """As `small_net`, as an architecture that a recipe can name."""
+
+    def __init__(self, n_classes=10, in_channels=3):
+        layers = nn.Conv2d(in_channels, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        super().__init__(*layers, nn.Dropout(0.2), nn.Linear(8, n_classes))
+
+
+@contextmanager
+def small_architecture():
+    """In this context the recipes' `model` may be small."""
+    MODELS["small"] = SmallNet
+    try:
+        yield
+    finally:
+        del MODELS["small"]
+
+
+NAMED = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 3, "device": "cpu", "model": "small"}
+
+
+class Interrupted(Callback):
+    """Ctrl-C in a step, `at` steps from the beginning."""
+
+    run_valid = False
+
+    def __init__(self, at):
+        self.at = at
+
+    def before_batch(self):
+        if self.train_iter == self.at:
+            raise KeyboardInterrupt
+
+
+def history_of(run):
+    """The rows of `history.csv`, times aside."""
+    with (run / "history.csv").open() as file:
+        return [_without_times(row) for row in csv.DictReader(file)]

@@ -1,4 +1,4 @@
-"""With an average of the weights, whoever looks at the model sees what was measured, however the fit ends."""
+"""With an average of the weights, whoever looks at the model sees what was measured, however a fit ends."""
 
 import numpy as np
 import pytest

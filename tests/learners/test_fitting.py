@@ -174,16 +174,6 @@ def test_mixed_precision_that_is_interrupted_leaves_no_autocast(learn):
     assert autocast_depth() == 0
 
 
-@pytest.mark.filterwarnings("ignore:.*CUDA is not available")
-@pytest.mark.parametrize("change", ["to_fp16", "to_bf16"])
-def test_mixed_precision_on_a_cpu_changes_nothing(learn, change):
-    getattr(learn, change)()
-    learn.fit(1, 0.01)
-    learn.to_fp32()
-    learn.fit(1, 0.01)
-    assert all(torch.isfinite(p).all() and p.dtype is torch.float32 for p in learn.model.parameters())
-
-
 class Entered(Callback):
     """A callback that is a context."""
 
@@ -216,30 +206,6 @@ def terminal(monkeypatch, capfd):
     """What appears on a terminal since the last call."""
     monkeypatch.setenv("FORCE_COLOR", "1")  # what rich takes for a terminal
     return lambda: "".join(capfd.readouterr())
-
-
-def test_no_bar_hides_bar_and_lines_and_brings_them_back(learn, terminal):
-    with learn.no_bar():
-        learn.fit(1)
-        learn.validate()
-        assert terminal() == ""
-    learn.fit(1)
-    seen = terminal()
-    assert "epoch 0 of 1" in seen
-    assert "valid_loss" in seen
-    learn.validate()
-    assert "validation" in terminal()
-
-
-def test_no_logging_hides_the_lines_and_no_mbar_the_bar(learn, terminal):
-    with learn.no_logging():
-        learn.fit(1)
-    seen = terminal()
-    assert ("epoch 0 of 1" in seen, "valid_loss" in seen) == (True, False)
-    with learn.no_mbar():
-        learn.fit(1)
-    seen = terminal()
-    assert ("epoch 0 of 1" in seen, "valid_loss" in seen) == (False, True)
 
 
 def test_without_the_progress_callback_fits_work_and_say_nothing(learn, terminal):

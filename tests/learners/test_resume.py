@@ -8,12 +8,11 @@ import signal
 import pytest
 import torch
 from fastai.callback.core import Callback
-from small_runs import ALL_STEPS, SMALL, STEPS, Kill, begin, go_on, in_process, outcome, seeded
+from small_runs import ALL_STEPS, STEPS, Kill, begin, go_on, in_process, learner, outcome, resumed
 
 from data import DataError
 from data.common.errors import TrainingError
 from data.sources.digits import digits_folder
-from learners import image_learner, resume_learner
 from learners.device import precision
 from learners.recipe import RecipeError
 from learners.resume import stored_recipe
@@ -109,7 +108,7 @@ class Signal(Callback):
 @pytest.mark.parametrize("validating", [False, True])
 def test_ctrl_c_ends_after_the_step_and_the_same_session_can_go_on(tmp_path, expected, validating, caplog):
     out, former = tmp_path / "run", signal.getsignal(signal.SIGINT)
-    learn = seeded(image_learner(**SMALL, out=out), 1, Signal(signal.SIGINT, 8, validating))
+    learn = learner(1, Signal(signal.SIGINT, 8, validating), out=out)
     with pytest.raises(KeyboardInterrupt):
         learn.fit_recipe()
     assert learn.train_iter == (2 * STEPS if validating else 9)  # the step that was under way is done
@@ -119,18 +118,22 @@ def test_ctrl_c_ends_after_the_step_and_the_same_session_can_go_on(tmp_path, exp
     assert outcome(out) == expected
 
 
-def test_a_second_ctrl_c_ends_at_once(tmp_path):
-    learn = seeded(image_learner(**SMALL, out=tmp_path / "run"), 1, Signal(signal.SIGINT, 8, times=2))
+@pytest.mark.parametrize(("at", "kept"), [(8, "the last checkpoint"), (2, "the beginning, for there is no checkpoint")])
+def test_a_second_ctrl_c_ends_at_once_and_says_where_the_run_goes_on(tmp_path, caplog, at, kept):
+    out = tmp_path / "run"
+    learn = learner(1, Signal(signal.SIGINT, at, times=2), out=out)
     with pytest.raises(KeyboardInterrupt):
         learn.fit_recipe(checkpoint_minutes=5)
-    assert learn.train_iter == 8
+    assert learn.train_iter == at
+    assert f"stopped at once; to resume from {kept}" in caplog.text
+    assert f"resume_learner('{out}')" in caplog.text
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_again(tmp_path, expected, caplog):
     out = tmp_path / "run"
     assert in_process(begin, out, KillAtOnce(), minutes=5) == -signal.SIGKILL
     (out / "checkpoint.pt").unlink()
-    seeded(resume_learner(out), 1).fit_recipe()
+    resumed(out, 1).fit_recipe()
     assert outcome(out) == expected
     assert "no checkpoint yet" in caplog.text
 

@@ -19,6 +19,7 @@ from fastai.torch_core import TensorCategory, TensorImage
 from torch import nn
 
 from learners import image_learner
+from learners.recipe_fit import planned_rates
 from learners.step import STEP_EVENTS, StepLearner
 
 WITHIN = ("before_batch", "after_pred", "after_loss", "before_backward", "before_step")
@@ -143,7 +144,7 @@ def by_hand(learn):
     body = {"params": [conv.weight]} | decay, {"params": [norm.bias]}, {"params": [conv.bias, norm.weight]}
     groups = [*body, {"params": [head.weight]} | decay, {"params": [head.bias]}]
     opt = torch.optim.SGD(groups, lr=1.0, momentum=recipe.momentum, nesterov=True, foreach=False, fused=False)
-    plan = learn._one_cycle().table(len(learn.dls.train) * recipe.epochs)
+    plan = planned_rates(learn)
     average, losses = {name: torch.zeros_like(t) for name, t in model.state_dict().items()}, []
     horizon = max(1.0, 0.05 * len(plan))
     for step in range(len(plan)):

@@ -1,11 +1,9 @@
 """fastai's own verbs keep working on the learner, in memory and from files."""
 
 import matplotlib
-import numpy as np
 import pytest
 import torch
 from fastai.learner import load_learner
-from PIL import Image
 
 from data import image_block, open_source
 from learners import image_learner
@@ -29,31 +27,6 @@ def test_validate_get_preds_and_the_recorder_agree(learn):
     assert accuracy == pytest.approx((preds.argmax(1) == targets).float().mean().item(), abs=1e-6)
     assert torch.allclose(preds.sum(1), torch.ones(len(preds)), atol=1e-5)
     assert [loss, accuracy] == pytest.approx(list(recorded), abs=1e-5)
-
-
-def test_predict_takes_a_path_a_picture_and_an_array(learn):
-    path = learn.dls.valid_ds.items[7]
-    picture = Image.open(path)
-    answers = [learn.predict(item) for item in (path, picture, np.asarray(picture.convert("RGB")))]
-    assert len({answer[0] for answer in answers}) == 1
-    preds, _ = learn.get_preds()
-    for _, index, probabilities in answers:
-        assert torch.allclose(probabilities, preds[7], atol=1e-4)
-        assert learn.dls.vocab[index] == answers[0][0]
-
-
-def test_test_dl_takes_the_files_of_others(learn):
-    items = learn.dls.valid_ds.items[:5]
-    preds, _ = learn.get_preds(dl=learn.dls.test_dl(items))
-    assert torch.allclose(preds, learn.get_preds()[0][:5], atol=1e-4)
-
-
-def test_tta_draws_afresh_and_averages(learn):
-    preds, targets = learn.tta(n=2)
-    plain, _ = learn.get_preds()
-    assert preds.shape == plain.shape
-    assert not torch.allclose(preds, plain)
-    assert torch.equal(targets, learn.get_preds()[1])
 
 
 def test_show_batch_and_show_results_draw(learn):

@@ -59,8 +59,8 @@ def plain_learner(**kwargs) -> Learner:
         layers += [nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
     dls = DataLoaders(digits_dl(0, 640, True), digits_dl(700, 257, False), device=torch.device("cpu"))
-    kwargs = {"loss_func": CrossEntropyLossFlat(), "metrics": accuracy, **kwargs}
-    return Learner(dls, model, default_cbs=False, cbs=[TrainEvalCallback, Recorder], **kwargs)
+    defaults = {"loss_func": CrossEntropyLossFlat(), "metrics": accuracy, "cbs": [TrainEvalCallback, Recorder]}
+    return Learner(dls, model, default_cbs=False, **{**defaults, **kwargs})
 
 
 @pytest.fixture(scope="session")

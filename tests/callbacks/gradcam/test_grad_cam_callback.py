@@ -6,9 +6,12 @@ import matplotlib.image
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from fastai.callback.core import Callback, CancelFitException, CancelValidException, TrainEvalCallback
+from fastai.learner import Recorder
+from torch import Tensor, nn
 
 from callbacks import GradCAMCallback, grad_cam
+from callbacks.gradcam.layers import CamError
 from learners import image_learner
 from tests.callbacks.gradcam.conftest import plain_learner
 
@@ -110,6 +113,74 @@ def test_writes_into_the_run_directory_of_this_projects_learner(tmp_path):
     assert (tmp_path / "run" / "grad_cam.png").exists()
 
 
-def test_a_wrong_layer_names_the_choices():
-    with pytest.raises(ValueError, match="'nothing': no such module"):
-        fitted(1, [GradCAMCallback(layer="nothing")])
+class Steps(Callback):
+    """Counts the steps of training."""
+
+    run_valid, done = False, 0
+
+    def after_step(self):
+        self.done += 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layer": "nothing"}, "'nothing': no such module"),
+        ({"layer": nn.ReLU()}, "layer \\(ReLU\\): no such module"),
+        ({"layer": "10"}, "layer '10' gives"),
+        ({"method": "nothing"}, "method 'nothing': choose from"),
+    ],
+)
+def test_what_the_model_does_not_have_is_told_before_the_first_step(changes, message):
+    steps = Steps()
+    with pytest.raises(CamError, match=message):
+        fitted(1, [steps, GradCAMCallback(**changes)])
+    assert steps.done == 0
+
+
+def test_a_module_may_be_the_layer():
+    learn = plain_learner()
+    learn.logger = lambda row: None
+    callbacks = [GradCAMCallback(count=2, layer=layer) for layer in (learn.model[3], "3")]
+    learn.fit(1, cbs=callbacks)
+    for one, other in zip(*(callback.looks[0] for callback in callbacks), strict=True):
+        np.testing.assert_array_equal(one.cam, other.cam)
+
+
+class CallOff(Callback):
+    """Raises at an event of one epoch."""
+
+    order = 0
+
+    def __init__(self, epoch, event, exception):
+        self.at, self.exception = epoch, exception
+        setattr(self, event, self._raise)
+
+    def _raise(self):
+        if self.epoch == self.at:
+            raise self.exception
+
+
+def test_an_epoch_that_is_not_validated_is_not_looked_at():
+    callback = GradCAMCallback(count=2)
+    fitted(3, [callback, CallOff(1, "before_validate", CancelValidException())])
+    assert epochs_of(callback) == [0, 2]
+
+
+def test_the_looks_of_a_fit_stay_through_a_search_for_a_rate_and_give_way_to_the_next_fit(tmp_path):
+    callback = GradCAMCallback(every=2, count=2)
+    learn = plain_learner(path=tmp_path, cbs=[TrainEvalCallback, Recorder, callback])
+    learn.logger = lambda row: None
+    learn.fit(1)
+    learn.lr_find(num_it=25, show_plot=False)
+    assert epochs_of(callback) == [0]
+    learn.fit(2)
+    assert epochs_of(callback) == [1]
+
+
+def test_an_interrupted_epoch_is_not_looked_at_later():
+    callback = GradCAMCallback(count=2)
+    learn = image_learner("digits", size=8, limit=64, batch_size=16, device="cpu", cbs=[callback])
+    learn.fit(1, cbs=CallOff(0, "before_backward", CancelFitException()))
+    learn.validate()
+    assert callback.looks == []

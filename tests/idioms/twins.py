@@ -1,0 +1,81 @@
+"""A learner of this project, and plain fastai's with the same weights, images and optimizer."""
+
+import copy
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from fastai.learner import Learner
+from fastai.losses import CrossEntropyLossFlat
+from fastai.metrics import accuracy
+from torch import Tensor, nn
+
+from data import image_dls
+from learners import image_learner
+from learners.device import autocast
+from learners.learner import ImageLearner
+from learners.optimizer import RecipeOptimizer
+
+SETTINGS = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 2, "device": "cpu"}
+CPU = torch.device("cpu")
+
+
+def small_net() -> nn.Module:
+    """A body of six parts and a head of one, without dropout: two nets of the same weights train alike."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        body = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.AdaptiveAvgPool2d(1)
+        return nn.Sequential(*body, nn.Flatten(), nn.Linear(8, 10))
+
+
+class Twins(NamedTuple):
+    ours: ImageLearner
+    plain: Learner
+
+
+def twins(path: Path, **settings) -> Twins:
+    """Both save into `path`; the plain one has fastai's own recorder, loss and callbacks, except its bar."""
+    ours = image_learner(**SETTINGS | settings, model=small_net())
+    plan, model = ours.plan, copy.deepcopy(ours.model).to(memory_format=torch.contiguous_format)
+    plain = Learner(
+        image_dls("digits", ours.recipe, device=CPU),
+        model,
+        CrossEntropyLossFlat(label_smoothing=plan.label_smoothing),
+        opt_func=partial(RecipeOptimizer, model=model, recipe=plan),
+        splitter=ours.splitter,
+        lr=ours.lr,
+        metrics=accuracy,
+        path=path,
+    )
+    ours.path = path
+    plain.remove_cb(plain.progress)
+    plain.logger = lambda row: None
+    return Twins(ours, plain)
+
+
+def on_both(pair: Twins, use) -> list:
+    """What `use` gives for each; plain fastai in the precision that this project chooses for the device."""
+    with autocast(CPU):
+        expected = use(pair.plain)
+    return [use(pair.ours), expected]
+
+
+def assert_same(found: object, expected: object) -> None:
+    """Tensors, numbers and names in any nesting, up to rounding."""
+    if isinstance(expected, Tensor):
+        found = torch.as_tensor(found)
+        torch.testing.assert_close(found.as_subclass(Tensor), expected.as_subclass(Tensor), atol=1e-4, rtol=1e-3)
+    elif isinstance(expected, float):
+        assert abs(found - expected) < 1e-4 + 1e-3 * abs(expected)
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected)
+        for pair in zip(found, expected, strict=True):
+            assert_same(*pair)
+    else:
+        assert found == expected
+
+
+def assert_same_weights(pair: Twins) -> None:
+    ours, plain = (each.model.state_dict() for each in pair)
+    assert_same(list(ours.values()), list(plain.values()))
