@@ -120,6 +120,15 @@ def test_ctrl_c_ends_after_the_step_and_the_same_session_can_go_on(tmp_path, exp
     assert outcome(out) == expected
 
 
+@pytest.fixture
+def pythons_own_handler():
+    """As in a shell's foreground; in a shell's background Ctrl-C is ignored."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("pythons_own_handler")
 @pytest.mark.parametrize(("at", "kept"), [(8, "the last checkpoint"), (2, "the beginning, for there is no checkpoint")])
 def test_a_second_ctrl_c_ends_at_once_and_says_where_the_run_goes_on(tmp_path, caplog, at, kept):
     out = tmp_path / "run"
