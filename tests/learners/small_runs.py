@@ -149,7 +149,7 @@ NAMED = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 3
 
 
 class Interrupted(Callback):
-    """Ctrl-C in a step, `at` steps from the beginning."""
+    """Ctrl-C in a step, `at` steps from the beginning, once the checkpoints before it are on the disk."""
 
     run_valid = False
 
@@ -158,6 +158,8 @@ class Interrupted(Callback):
 
     def before_batch(self):
         if self.train_iter == self.at:
+            if hasattr(self.learn, "checkpoint"):
+                self.learn.checkpoint.writer.wait()  # a Ctrl-C that ends a step drops the writes that have not begun
             raise KeyboardInterrupt
 
 
