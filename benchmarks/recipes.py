@@ -73,7 +73,8 @@ SCALES = {
 ARMS = {
     "default": Arm(),
     "former": Arm({"weight_decay": 5e-4, "label_smoothing": 0.1, "bias_lr": 1.0, "decay": "cosine"}, peak=0.8),
-    "muon": Arm({"optimizer": "muon"}),
+    "sgd": Arm({"optimizer": "sgd"}),
+    "sgd, peak x 0.6": Arm({"optimizer": "sgd"}, peak=0.6),
     "sam": Arm({"sam": 1 / 3}),
     "batch x 2": Arm(batch=2),
     "batch / 2": Arm(batch=0.5),

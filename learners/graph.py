@@ -32,6 +32,9 @@ def capture_on_cuda(model: nn.Module, sample: Tensor) -> Pass:
     bf16 = precision(sample.device) == "bf16"
     with torch.autocast("cuda", torch.bfloat16, enabled=bf16, cache_enabled=False):
         graphed = torch.cuda.make_graphed_callables(_Pass(model), (sample,), allow_unused_input=True)
+    # The nodes that add up gradients belong to the stream of the capture; an eager step, as that of an epoch's last and
+    # smaller batch, waits for it, which is right and of which torch warns.
+    torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     return graphed  # type: ignore[return-value]  # torch types the module as any callable
 
 

@@ -42,38 +42,46 @@ class Muon(torch.optim.SGD):
             self.param_groups = groups
 
     def _step_filters(self, filters: list[Tensor], lr: float) -> None:
+        """One step of all filters; banks of one shape go through it as one tensor, because a kernel costs more."""
         by_shape = defaultdict(list)
         for bank in filters:
             by_shape[bank.shape].append(bank)
         for alike in by_shape.values():
-            moving = torch.stack([self._momentum(bank).flatten(1) for bank in alike])  # banks × n_out × n_in·k·k
-            for bank, step in zip(alike, orthogonalised(moving), strict=True):
-                bank.sub_(step.view_as(bank), alpha=lr)
-                bank.mul_(len(bank) ** 0.5 / (bank.norm() + EPSILON))
+            steps = orthogonalised(self._momentum(alike).flatten(2))  # B × n_out × n_in·k·k
+            banks = torch.stack(alike)  # B × n_out × n_in × k × k
+            banks.sub_(steps.view_as(banks), alpha=lr)
+            norms = torch.linalg.vector_norm(banks.flatten(1), dim=1).add_(EPSILON)  # B
+            banks.mul_((banks.shape[1] ** 0.5 / norms).view(-1, 1, 1, 1, 1))
+            for bank, new in zip(alike, banks.unbind(), strict=True):
+                bank.copy_(new)
 
-    def _momentum(self, bank: Tensor) -> Tensor:
-        """Nesterov's momentum of one bank that has a gradient."""
-        assert bank.grad is not None
-        state = self.state[bank]
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(bank)
-        buffer = state["momentum_buffer"].mul_(MOMENTUM).add_(bank.grad)
-        return bank.grad.add(buffer, alpha=MOMENTUM)
+    def _momentum(self, alike: list[Tensor]) -> Tensor:
+        """Nesterov's momentum of banks of one shape, B × n_out × n_in × k × k."""
+        gradients = torch.stack([bank.grad for bank in alike if bank.grad is not None])
+        former = [self.state[bank].get("momentum_buffer") for bank in alike]
+        kept = [torch.zeros_like(bank) if buffer is None else buffer for bank, buffer in zip(alike, former, strict=True)]
+        buffers = torch.add(gradients, torch.stack(kept), alpha=MOMENTUM)
+        for bank, buffer in zip(alike, buffers.unbind(), strict=True):
+            self.state[bank]["momentum_buffer"] = buffer
+        return gradients.add_(buffers, alpha=MOMENTUM)
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:
     """Matrices of the same singular vectors, whose singular values are near 1 (about 0.5 to 1.2).
+
+    On a GPU it computes in bf16: the values need no more than that, and it is several times as fast.
 
     Args:
         matrices: B×m×n.
 
     Source: a quintic iteration of Newton and Schulz; its coefficients are those of Jordan 2024.
     """
-    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + EPSILON)
+    x = matrices / torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True).add_(EPSILON)
+    x = x.bfloat16() if x.is_cuda else x
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x  # B × short × long
     a, b, c = QUINTIC
     for _ in range(ITERATIONS):
         gram = x @ x.mT  # B × short × short
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x

@@ -71,7 +71,8 @@ def param_groups(model: nn.Module, recipe: Recipe, depths: Depths | None = None)
 
     Matrices and filters decay. Decaying the scale of a norm would only change the effective rate of the layer before
     it (van Laarhoven 2017). Norm biases train `bias_lr` times as fast as the rest (Jordan 2024). `freeze_stem` and
-    `optimizer="muon"` add a group each, at the end of a depth.
+    `optimizer="muon"` add a group each, at the end of a depth. Muon steps the filters of convolutions without a bias:
+    it rescales them, and a layer without a bias is one that a norm follows.
 
     Args:
         model: the net.
@@ -81,7 +82,7 @@ def param_groups(model: nn.Module, recipe: Recipe, depths: Depths | None = None)
     norm_biases = {id(m.bias) for m in model.modules() if isinstance(m, NORMS)}
     filters = [p for p in model.parameters() if p.ndim == 4]
     stem = {id(p) for p in filters[:1]} if recipe.freeze_stem else set()
-    orthogonal = {id(p) for p in filters if id(p) not in stem} if recipe.optimizer == "muon" else set()
+    orthogonal = {id(p) for p in _before_norms(model)} - stem if recipe.optimizer == "muon" else set()
     groups = []
     for depth, params in enumerate(body_and_head(model) if depths is None else depths):
         vectors, matrices = [p for p in params if p.ndim <= 1], [p for p in params if p.ndim > 1]
@@ -94,6 +95,10 @@ def param_groups(model: nn.Module, recipe: Recipe, depths: Depths | None = None)
             Group([p for p in matrices if id(p) in orthogonal], depth, factor=FILTERS_RATE, orthogonal=True),
         ]
     return [group for group in groups if group.params]
+
+
+def _before_norms(model: nn.Module) -> list[nn.Parameter]:
+    return [m.weight for m in model.modules() if isinstance(m, nn.Conv2d) and m.bias is None]
 
 
 class RecipeOptimizer(OptimWrapper):

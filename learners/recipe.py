@@ -23,6 +23,7 @@ PEAK_FRACTION = 5 / 24  # of the run: epoch 5 of 24
 REFERENCE_LR, REFERENCE_BATCH = 0.25, 256  # the default rate is proportional to the batch (Goyal et al. 2017)
 FEWEST_STEPS, FEWEST_STEPS_OF_A_RUN = 32, 200  # of an epoch, of all epochs: the default batch is halved until then
 SMALLEST_BATCH = 16  # images; it is halved no further
+MUON_PIXELS = 65_536  # of a batch: a step of Muon costs the same for any batch, and a third of the step for this one
 
 
 class RecipeError(InputError):
@@ -77,8 +78,10 @@ class Recipe:
     )
     freeze_stem: float = setting(0.0, "epochs for which the filters of the stem stay as they are")
     bias_lr: float = setting(8.0, "rate of the norms' biases, as a multiple of the rate (Jordan 2024)")
-    optimizer: Literal["sgd", "muon"] = setting(
-        "sgd", "sgd, or muon: orthogonal steps for the filters (Jordan 2024) and sgd for the rest"
+    optimizer: Literal["sgd", "muon"] | None = setting(
+        None,
+        "sgd, or muon: orthogonal steps for the filters (Jordan 2024) and sgd for the rest "
+        f"[default: muon where a batch has {MUON_PIXELS:,} pixels or more]",
     )
     sam: float = setting(
         0.0, "last part of the run that minimises sharpness too, as a fraction (Foret et al. 2021); a step costs two"
@@ -159,9 +162,10 @@ class Recipe:
             "batch_size": batch_size,
             "lr": self.lr if isinstance(self.lr, float) else REFERENCE_LR * batch_size / REFERENCE_BATCH,
             "peak_epoch": self.peak_epoch or self.epochs * PEAK_FRACTION,
-            "size": self.size or size,
+            "size": (side := self.size or size),
             "mirror": self.mirror or mirror,
             "crop": crop if self.crop is None else self.crop,
+            "optimizer": self.optimizer or ("muon" if batch_size * side**2 >= MUON_PIXELS else "sgd"),
         }
         return Plan(**asdict(self) | settled)
 
@@ -190,6 +194,7 @@ class Plan(Recipe):
         size: side of the square images, in pixels.
         mirror: how images are mirrored.
         crop: reflected border to crop from, as a fraction of the side.
+        optimizer: what steps the weights.
     """
 
     lr: float = field()
@@ -198,6 +203,7 @@ class Plan(Recipe):
     size: int = field()
     mirror: Mirror = field()
     crop: float = field()
+    optimizer: Literal["sgd", "muon"] = field()
 
     @property
     def loading(self) -> DataSettings:

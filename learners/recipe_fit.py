@@ -23,7 +23,7 @@ from data.common.errors import TrainingError
 from data.common.files import replacing, write_json
 from learners.heatmaps import choose_heatmaps
 from learners.model_files import write_model
-from learners.optimizer import param_groups
+from learners.optimizer import Group, param_groups
 from learners.provenance import provenance
 from learners.result import FitResult
 from learners.run import Run, note_precision
@@ -103,7 +103,8 @@ def _fit_plan(learn: "ImageLearner", cbs: list[Callback], writes: Writes = _nowh
     """
     plan, rates = learn.plan, planned_rates(learn)
     history = History(writes(write_history, "history.csv"))
-    schedule = ScheduleRecord([r[0] for r in rates], writes(write_schedule, "schedule.csv"))
+    first = _groups(learn)[0].factor
+    schedule = ScheduleRecord([row[0] / first for row in rates], writes(write_schedule, "schedule.csv"))
     precision = PrecisionRecord(writes(note_precision, "recipe.json"))
     measured, wait, warmup_seconds = MeasuredModel(), LoaderWait(), warm_up(learn)
     seeds = StepSeed(plan.seed)
@@ -157,7 +158,7 @@ def _validated(learn: "ImageLearner") -> dict[str, float]:
 
 def planned_rates(learn: "ImageLearner") -> list[list[float]]:
     """The rate of each group of parameters at each step of the run: steps × groups."""
-    plan, groups = learn.plan, param_groups(learn.model, learn.plan, learn.splitter(learn.model))
+    plan, groups = learn.plan, _groups(learn)
     cycle = OneCycle(
         [plan.lr * group.factor for group in groups],
         div=plan.div,
@@ -167,6 +168,10 @@ def planned_rates(learn: "ImageLearner") -> list[list[float]]:
         starts=[group.start / plan.epochs for group in groups],
     )
     return cycle.table(len(learn.dls.train) * plan.epochs)
+
+
+def _groups(learn: "ImageLearner") -> list[Group]:
+    return param_groups(learn.model, learn.plan, learn.splitter(learn.model))
 
 
 def _write_results(learn: "ImageLearner", folder: Path, metrics: dict[str, Any]) -> None:

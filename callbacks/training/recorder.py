@@ -11,7 +11,7 @@ from torch import Tensor
 
 from callbacks.picture import Picture
 from callbacks.training.means import RunningMean
-from callbacks.training.rates import rate_groups
+from callbacks.training.rates import rate_groups, rate_of
 from callbacks.training.training_loss import TrainingLoss
 from data.common.errors import TrainingError
 
@@ -115,7 +115,7 @@ class DeviceRecorder(Recorder):
             super().after_batch()
         elif self.yb:
             self.smooth_loss.add(self.learn.loss, len(self.y))
-            self.lrs.append(rate_groups(self.opt)[-1]["lr"])
+            self.lrs.append(rate_of(rate_groups(self.opt)[-1]))
             for metric in self.measured or []:
                 if metric:
                     metric.accumulate(self.learn)

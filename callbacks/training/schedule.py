@@ -97,7 +97,7 @@ class StepRow(NamedTuple):
     Attributes:
         step: the number of its batch in the run, from 0; a batch without a step has no row.
         epoch: its position in the run, in epochs.
-        lr, momentum: as applied, of the first parameter group.
+        lr, momentum: as applied, of the first parameter group; `rate_of` says which rate that is.
         planned_lr: the rate that the plan has for it.
     """
 

@@ -17,7 +17,7 @@ def report(folder, name, runs, gpu=None, planned=3):
     summary = {"default": {"runs": runs, "accuracy": spread, "accuracy_tta": {"mean": 0.9604, "deviation": None}}}
     machine = {"gpu": gpu, "cpu": "a processor"}
     (folder / f"{name}.json").write_text(
-        json.dumps({"summary": summary, "machine": machine, "planned": planned, "runs": [{"seconds": 33.3}] * runs})
+        json.dumps({"summary": summary, "machine": machine, "planned": planned, "runs": [{"recipe": "default", "seconds": 33.3}] * runs})
     )
 
 

@@ -44,21 +44,21 @@ def test_an_arm_changes_what_it_says_and_the_rate_follows_the_batch(default):
 
 def test_a_second_call_continues_and_no_run_is_repeated(results, capsys):
     run_queue("tiny", ["default"], seeds=1, budget=math.inf)
-    assert len(run_queue("tiny", ["default", "muon"], seeds=1, budget=0)) == 1  # no time for another
+    assert len(run_queue("tiny", ["default", "kaiming"], seeds=1, budget=0)) == 1  # no time for another
     first = json.loads(results.read_text())
     assert [(run["arm"], run["seed"]) for run in first["runs"]] == [("default", 0)]
-    run_queue("tiny", ["default", "muon"], seeds=2, budget=math.inf)
+    run_queue("tiny", ["default", "kaiming"], seeds=2, budget=math.inf)
     second = json.loads(results.read_text())
     assert [(run["arm"], run["seed"]) for run in second["runs"]] == [
         ("default", 0),
-        ("muon", 0),
+        ("kaiming", 0),
         ("default", 1),
-        ("muon", 1),
+        ("kaiming", 1),
     ]
     assert second["runs"][0] == first["runs"][0]
-    assert second["summary"]["muon"]["error"] is not None
+    assert second["summary"]["kaiming"]["error"] is not None
     recipes.show(second["runs"])
-    assert "muon" in capsys.readouterr().out
+    assert "kaiming" in capsys.readouterr().out
 
 
 def test_seeds_share_the_held_out_images_and_a_run_is_that_of_its_seed(results, monkeypatch):

@@ -37,7 +37,7 @@ def test_the_groups_hold_every_parameter_once(settings):
 
 
 def test_only_matrices_decay_and_only_norm_biases_train_faster():
-    groups = param_groups(ResNet18(), resolved(bias_lr=4))
+    groups = param_groups(ResNet18(), resolved(bias_lr=4, optimizer="sgd"))
     assert count(of(groups, decays=True)) == 11_173_962 - 2 * CHANNELS - 10  # ten biases of the head
     assert count(of(groups, factor=4)) == CHANNELS
     assert all(not group.decays for group in of(groups, factor=4))
@@ -75,6 +75,26 @@ def test_muon_steps_the_filters_and_sgd_the_head():
     assert filters.factor == FILTERS_RATE
     assert {p.ndim for p in filters.params} == {4}
     assert len(filters.params) == 20  # 17 convolutions of 3×3, three of 1×1
+
+
+def test_muon_leaves_filters_alone_that_no_norm_follows():
+    """It rescales what it steps, which only a norm undoes; the bias of a convolution tells that there is none."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, bias=False), nn.BatchNorm2d(4))
+    (filters,) = of(param_groups(net, resolved(optimizer="muon")), orthogonal=True)
+    assert [id(p) for p in filters.params] == [id(net[1].weight)]
+
+
+def test_the_recorded_rate_is_the_plan_s_where_the_first_group_has_another():
+    """The first group of Muon's body holds norm biases, which train several times as fast."""
+    settings = {"size": 8, "limit": 64, "batch_size": 16, "epochs": 2, "device": "cpu"}
+    rows = {}
+    for optimizer in ("sgd", "muon"):
+        layers = nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        learn = image_learner("digits", **settings, model=nn.Sequential(*layers, nn.Linear(8, 10)), optimizer=optimizer)
+        learn.fit_recipe()
+        rows[optimizer] = [(row.lr, row.planned_lr) for row in learn.fitted.steps]
+        assert learn.recorder.lrs == pytest.approx([lr for lr, _ in rows[optimizer]])
+    assert np.array(rows["muon"]) == pytest.approx(np.array(rows["sgd"]), rel=1e-12)
 
 
 class OneOfEachKind(nn.Module):

@@ -47,7 +47,8 @@ def test_open_fields_are_filled_from_the_data():
 
 
 def test_what_the_user_set_stays():
-    recipe = Recipe(lr="0.3", peak_epoch=2, size=24, batch_size=100, mirror="none", crop=0.0, epochs=10)
+    own = {"mirror": "none", "crop": 0.0, "optimizer": "sgd"}
+    recipe = Recipe(lr="0.3", peak_epoch=2, size=24, batch_size=100, epochs=10, **own)
     assert recipe.resolve(images=1000, size=32, mirror="random", crop=0.125).to_dict() == recipe.to_dict()
     assert recipe.lr == 0.3
 
@@ -65,6 +66,12 @@ def test_small_sets_get_small_batches_and_the_rate_follows():
 def test_a_run_of_few_epochs_has_smaller_batches():
     few, many = (Recipe(epochs=n).resolve(images=1438, size=16, mirror="none", crop=0.0625) for n in (4, 24))
     assert (few.batch_size, many.batch_size) == (16, 32)  # 89 steps an epoch, 356 in all; 44 an epoch, 1056 in all
+
+
+@pytest.mark.parametrize(("batch_size", "size", "optimizer"), [(64, 32, "muon"), (63, 32, "sgd"), (16, 64, "muon")])
+def test_muon_is_the_default_where_its_step_is_a_small_part_of_the_time(batch_size, size, optimizer):
+    recipe = Recipe(batch_size=batch_size).resolve(images=50_000, size=size, mirror="none", crop=0.125)
+    assert recipe.optimizer == optimizer
 
 
 def test_a_batch_larger_than_the_set_is_cut_and_said_so(caplog):
