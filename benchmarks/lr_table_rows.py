@@ -25,8 +25,11 @@ class Row:
         return REFERENCE_LR * self.settings["batch_size"] / REFERENCE_BATCH
 
 
-def cifar(batch_size: int, size: int, limit: int, epochs: int, data: str = "cifar10", **more: int) -> Row:
+def cifar(
+    batch_size: int, size: int, limit: int, epochs: int, data: str = "cifar10", optimizer: str = "sgd", **more: int
+) -> Row:
     settings = {"data": data, "size": size, "limit": limit, "batch_size": batch_size, "epochs": epochs}
+    settings["optimizer"] = optimizer
     return Row(settings, valid_images=limit, **more)
 
 
@@ -34,13 +37,14 @@ ROWS = {
     "digits, batch 32": Row({"data": "digits", "batch_size": 32, "epochs": 8}, valid_images=359, runs=2),
     "CIFAR-10, 16 pixels, batch 64": cifar(64, size=16, limit=5000, epochs=8),
     "CIFAR-10, 16 pixels, batch 256": cifar(256, size=16, limit=5000, epochs=8, runs=2),
+    "CIFAR-10, 16 pixels, batch 256, Muon": cifar(256, size=16, limit=5000, epochs=8, optimizer="muon", runs=2),
     "CIFAR-10, 32 pixels, batch 64": cifar(64, size=32, limit=2000, epochs=6),
     "CIFAR-10, 32 pixels, batch 256": cifar(256, size=32, limit=2560, epochs=8),
     "CIFAR-10, 8 pixels, batch 128, width 32": cifar(128, size=8, limit=2500, epochs=8, width=32),
     "CIFAR-10, 8 pixels, batch 128, 4 epochs": cifar(128, size=8, limit=10000, epochs=4),
     "CIFAR-10, 8 pixels, batch 128, 16 epochs": cifar(128, size=8, limit=10000, epochs=16),
     "pictures of 128 pixels, batch 32": Row(
-        {"data": "pictures", "batch_size": 32, "epochs": 6}, valid_images=160, seeds=1
+        {"data": "pictures", "batch_size": 32, "epochs": 6, "optimizer": "sgd"}, valid_images=160, seeds=1
     ),
     "CIFAR-100, 16 pixels, batch 64": cifar(64, size=16, limit=5000, epochs=8, data="cifar100"),
 }

@@ -8,7 +8,7 @@ on the rest; the test images are left alone. The runs follow each other in this 
 full: CIFAR-10, 40,000 images to train on and 10,000 held out, 24 epochs, for a GPU. small: the net with a quarter of
 its channels, 4,000 images at 16 pixels, 2,000 held out, 6 epochs, for a CPU. digits: the bundled digits, 5 epochs.
 digits_narrow: the same with a quarter of the channels. cifar_narrow: an eighth of the channels, 10,000 images at 8
-pixels, 10,000 held out, 4 epochs.
+pixels, 10,000 held out, 4 epochs. cifar_narrow_muon: the same at 16 pixels with Muon.
 Each finished run is kept in `benchmarks/results/recipes_<scale>.json`, and a second call continues from there.
 """
 
@@ -67,6 +67,9 @@ SCALES = {
     "full": Scale({"data": "cifar10", "holdout": 10_000}),
     "small": Scale({"data": "cifar10", "limit": 4000, "holdout": 2000, "size": 16, "epochs": 6}, width=16),
     "cifar_narrow": Scale({"data": "cifar10", "limit": 10_000, "holdout": 10_000, "size": 8, "epochs": 4}, width=8),
+    "cifar_narrow_muon": Scale(
+        {"data": "cifar10", "limit": 10_000, "holdout": 10_000, "size": 16, "epochs": 4, "optimizer": "muon"}, width=8
+    ),
     "digits": Scale({"data": "digits", "epochs": 5}),
     "digits_narrow": Scale({"data": "digits", "epochs": 5}, width=16),
 }

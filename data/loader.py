@@ -13,6 +13,7 @@ from torch import Tensor
 
 from data.batch_transforms import transformed, treats_alone
 from data.common.errors import DataError
+from data.common.transfer import sent
 from data.images import SquareTensor
 from data.keys import Keys
 from data.malloc import return_large_blocks
@@ -172,7 +173,7 @@ class BatchDL(CountingDL):
         """Augmented images N×C×H×W, uint8, in the memory of N×H×W×C, and targets N, on the device."""
         if self._resident():
             pixels, targets = store.on(self.device)
-            chosen = torch.tensor(idxs, device=self.device)
+            chosen = sent(np.array(idxs, np.int64), self.device)
             images, targets = pixels[chosen], targets[chosen]
             if self._augments():
                 images = augment_tensor(self.pipeline, images, self._keys(idxs, drawn))

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Union
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from data.common.transfer import sent
 from data.keys import Keys
 from data.settings import DataSettings
 from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror, BatchTransform
@@ -99,7 +99,5 @@ def augment_tensor(steps: Sequence[Step], images: Tensor, keys: Keys) -> Tensor:
         assert isinstance(step, BatchTransform)
         assert step.apply_to_tensor is not None
         drawn = step.parameters(keys.salted(position), tuple(images.shape[1:]))
-        images = step.apply_to_tensor(
-            images, **{name: torch.from_numpy(v).to(images.device) for name, v in drawn.items()}
-        )
+        images = step.apply_to_tensor(images, **{name: sent(values, images.device) for name, values in drawn.items()})
     return images

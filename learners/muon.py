@@ -59,7 +59,7 @@ class Muon(torch.optim.SGD):
         """Nesterov's momentum of banks of one shape, B × n_out × n_in × k × k."""
         gradients = torch.stack([bank.grad for bank in alike if bank.grad is not None])
         former = [self.state[bank].get("momentum_buffer") for bank in alike]
-        kept = [torch.zeros_like(bank) if buffer is None else buffer for bank, buffer in zip(alike, former, strict=True)]
+        kept = [torch.zeros_like(g) if buffer is None else buffer for g, buffer in zip(gradients, former, strict=True)]
         buffers = torch.add(gradients, torch.stack(kept), alpha=MOMENTUM)
         for bank, buffer in zip(alike, buffers.unbind(), strict=True):
             self.state[bank]["momentum_buffer"] = buffer

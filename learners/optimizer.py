@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -97,7 +98,7 @@ def param_groups(model: nn.Module, recipe: Recipe, depths: Depths | None = None)
     return [group for group in groups if group.params]
 
 
-def _before_norms(model: nn.Module) -> list[nn.Parameter]:
+def _before_norms(model: nn.Module) -> list[torch.Tensor]:
     return [m.weight for m in model.modules() if isinstance(m, nn.Conv2d) and m.bias is None]
 
 
@@ -162,9 +163,12 @@ class RecipeOptimizer(OptimWrapper):
         """torch's step, for momentum in any memory layout.
 
         One kernel for all parameters reads momentum in the layout of the parameter. It has another one after the
-        model was converted, or after it was loaded from another model, and would be mixed up without a word.
+        model was converted, or after it was loaded from another model, and would be mixed up without a word. Muon's
+        own momentum may have any.
         """
-        for param, state in self.opt.state.items():
+        plain = (group["params"] for group in self.opt.param_groups if not group.get("orthogonal"))
+        for param in chain.from_iterable(plain):
+            state = self.opt.state.get(param, {})
             momentum = state.get("momentum_buffer")
             if momentum is not None and momentum.stride() != param.stride():
                 state["momentum_buffer"] = torch.empty_like(param).copy_(momentum)

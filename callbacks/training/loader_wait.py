@@ -8,7 +8,10 @@ from callbacks.order import LOADER_WAIT
 
 
 class LoaderWait(Callback):
-    """Sums the time between asking the loader for a training batch and having it: `seconds`."""
+    """Sums the time between asking the loader for a training batch and having it: `seconds`.
+
+    It is the time of this process. A GPU works through a queue meanwhile, so there it is more than the GPU waits.
+    """
 
     order, run_valid = LOADER_WAIT, False
 

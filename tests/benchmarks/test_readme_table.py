@@ -16,9 +16,9 @@ def report(folder, name, runs, gpu=None, planned=3):
     spread = {"mean": 0.95504, "deviation": 0.00123}
     summary = {"default": {"runs": runs, "accuracy": spread, "accuracy_tta": {"mean": 0.9604, "deviation": None}}}
     machine = {"gpu": gpu, "cpu": "a processor"}
-    (folder / f"{name}.json").write_text(
-        json.dumps({"summary": summary, "machine": machine, "planned": planned, "runs": [{"recipe": "default", "seconds": 33.3}] * runs})
-    )
+    rows = [{"recipe": "default", "seconds": 33.3}] * runs
+    stored = {"summary": summary, "machine": machine, "planned": planned, "runs": rows}
+    (folder / f"{name}.json").write_text(json.dumps(stored))
 
 
 def test_without_json_it_says_that_nothing_was_measured(tmp_path):
