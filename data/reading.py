@@ -114,5 +114,6 @@ def _problem(error: BaseException, name: str) -> str:
     """What is wrong and what to do, in one line."""
     if name.lower().endswith(HEIC) and HEIC[0] not in Image.registered_extensions():
         return "to read HEIC, install pillow-heif: pip install pillow-heif"
-    reason = next(iter(str(error).splitlines()), "").split(" '")[0]  # without the path once more
+    told = getattr(error, "strerror", None) or str(error)
+    reason = next(iter(told.splitlines()), "").split(" '")[0]  # without the path once more
     return f"not a readable image ({reason or type(error).__name__}); replace or remove it"

@@ -46,6 +46,12 @@ class Answer:
     probability: float
     guesses: tuple[Guess, ...]
 
+    def __str__(self) -> str:
+        """A line with the label first and the image last, in columns where names of classes are short."""
+        others = self.guesses if self.label == UNSURE else self.guesses[1:]
+        rest = ", ".join(f"{label} {probability:.1%}" for label, probability in others)
+        return f"{self.label:<12} {self.probability:>6.1%}  {rest:<40}  {self.image}"
+
 
 class Batch(NamedTuple):
     """Images that were read.
