@@ -132,6 +132,17 @@ def predict(
 
 
 @app.command()
+def serve(
+    run: Run,
+    port: Annotated[int, typer.Option(help="0 takes one that is free", min=0, max=65535)] = 8000,
+) -> None:
+    """Open a page on this machine on which images can be tried; Ctrl-C ends it."""
+    from learners.serving import serve
+
+    serve(run, port)
+
+
+@app.command()
 def check(
     data: Annotated[str, typer.Argument(help="a folder of images, a table of labels, or the name of a source")],
     out: Annotated[Path | None, typer.Option(help="directory to make; gets check.json and a contact sheet")] = None,

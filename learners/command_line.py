@@ -16,7 +16,7 @@ import typer
 
 from learners.recipe import Recipe
 
-NAMES = (*(f.name for f in fields(Recipe)), "out", "min_confidence", "csv", "format")
+NAMES = (*(f.name for f in fields(Recipe)), "out", "min_confidence", "csv", "format", "port")
 FLAGS = {name: f"--{name.replace('_', '-')}" for name in NAMES}
 FLAGS |= {"lr_find": "`lr-find`", "num_it": "--steps", "start_lr": "--start-lr", "end_lr": "--end-lr"}
 
