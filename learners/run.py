@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 LOCK = ".lock"
 LEARNER = "learner"  # the folder for what a session saves by itself
 BEFORE = {"decay": "cosine"}  # what runs did before these settings existed, where that is not the default
-CHANGEABLE = ("device", "workers", "cache", "graph")  # settings that do not change the result
+CHANGEABLE = ("device", "workers", "cache", "graph", "log")  # settings that do not change the result
 
 
 class RunDirectoryError(InputError):
