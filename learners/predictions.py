@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from learners.predictor import GUESSES, Answer, Predictor, Unreadable
 log = logging.getLogger(__name__)
 
 ORDINALS = ("first", "second", "third")[:GUESSES]
-COLUMNS = ["image", "label", *(column for nth in ORDINALS for column in (nth, f"{nth}_probability"))]
+PROBABILITIES = tuple("_".join((nth, "probability")) for nth in ORDINALS)
+COLUMNS = ["image", "label", *chain.from_iterable(zip(ORDINALS, PROBABILITIES, strict=True))]
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,6 @@ def _writing() -> Iterator[None]:
 
 def _row(answer: Answer) -> dict[str, Any]:
     row: dict[str, Any] = {"image": answer.image, "label": answer.label}
-    for nth, guess in zip(ORDINALS, answer.guesses, strict=False):  # a model of two classes has no third
-        row |= {nth: guess.label, f"{nth}_probability": guess.probability}
+    for nth, column, guess in zip(ORDINALS, PROBABILITIES, answer.guesses, strict=False):  # two classes have no third
+        row |= {nth: guess.label, column: guess.probability}
     return row
