@@ -132,6 +132,20 @@ def predict(
 
 
 @app.command()
+def export(
+    run: Run,
+    format: Annotated[str, typer.Option(help="as in onnx, torch-export, safetensors")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="file to write [default: export/model.… in the run]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the model as a file for other programs: pixels in, probabilities out; kept only if it answers alike."""
+    from learners.export.exporting import export
+
+    exported = export(run, format, out)
+    show(exported.to_dict() if as_json else exported.summary(), as_json)
+
+
+@app.command()
 def check(
     data: Annotated[str, typer.Argument(help="a folder of images, a table of labels, or the name of a source")],
     out: Annotated[Path | None, typer.Option(help="directory to make; gets check.json and a contact sheet")] = None,

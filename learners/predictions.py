@@ -16,8 +16,7 @@ from learners.predictor import GUESSES, Answer, Predictor, Unreadable
 
 log = logging.getLogger(__name__)
 
-ORDINALS = ("first", "second", "third")[:GUESSES]
-COLUMNS = ["image", "label", *(column for nth in ORDINALS for column in (nth, f"{nth}_probability"))]
+COLUMNS = ["image", "label", *(f"{what}_{n + 1}" for n in range(GUESSES) for what in ("class", "probability"))]
 
 
 @dataclass(frozen=True)
@@ -129,6 +128,6 @@ def _writing() -> Iterator[None]:
 
 def _row(answer: Answer) -> dict[str, Any]:
     row: dict[str, Any] = {"image": answer.image, "label": answer.label}
-    for nth, guess in zip(ORDINALS, answer.guesses, strict=False):  # a model of two classes has no third
-        row |= {nth: guess.label, f"{nth}_probability": guess.probability}
+    for n, guess in enumerate(answer.guesses, 1):
+        row |= {f"class_{n}": guess.label, f"probability_{n}": guess.probability}
     return row
