@@ -21,9 +21,9 @@ class Onnx:
 
     def write(self, model: "EndToEnd", size: int, facts: dict[str, Any], path: Path) -> None:
         with needed(*PACKAGES):
-            import onnx  # noqa: F401  torch asks for them in the middle
-            import onnxruntime  # noqa: F401
-            import onnxscript  # noqa: F401
+            import onnx_ir.passes.common  # of onnxscript
+            import onnxruntime  # noqa: F401  before the long part
+            import onnxscript  # noqa: F401  which torch asks for
         import torch
 
         program = torch.onnx.export(
@@ -36,6 +36,7 @@ class Onnx:
             verbose=False,
         )
         assert program is not None
+        onnx_ir.passes.common.ClearMetadataAndDocStringPass()(program.model)  # each node names places on this machine
         program.model.metadata_props.update({name: json.dumps(value) for name, value in facts.items()})
         program.save(path, external_data=False)
 

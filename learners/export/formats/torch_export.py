@@ -25,6 +25,8 @@ class TorchExport:
         with torch.no_grad():
             batch = {"pixels": {0: torch.export.Dim("batch")}}
             program = torch.export.export(model, (example,), dynamic_shapes=batch)
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # it names places on this machine
         with path.open("wb") as file:  # by its path it takes no suffix but its own
             torch.export.save(program, file, extra_files={FACTS: json.dumps(facts)})
 
