@@ -1,6 +1,7 @@
 """The command line: a command turns flags into one call of the library and prints what comes back."""
 
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -186,6 +187,9 @@ def main() -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # as in `predict … | head`: nobody reads the rest, and Python would fail at its exit too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except AppError as error:
         print(f"error: {with_flags(str(error))}", file=sys.stderr)
         return error.exit_code

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from data import DataError, open_source
@@ -50,13 +50,8 @@ def test_probabilities_are_those_of_an_independent_pass_in_double_precision(run,
     net.load_state_dict(load_file(run / "model.safetensors"))
     pixels = np.stack([np.asarray(Image.open(path).convert("RGB").resize((8, 8), Image.BILINEAR)) for path in paths])
     x = (pixels / 255 - np.array(facts["mean"])) / np.array(facts["std"])
-    with torch.no_grad():
-        logits = (
-            net.eval()
-            .double()
-            .float(  # the net rounds its logits
-            )(torch.from_numpy(x).permute(0, 3, 1, 2).float())
-        )
+    with torch.no_grad():  # the net gives its logits as float32
+        logits = net.eval().double()(torch.from_numpy(x).permute(0, 3, 1, 2))
     wanted = (logits.double() / 1.7).softmax(1).numpy()
     for answer, row in zip(answers, wanted, strict=True):
         best = np.argsort(-row)[:3]
@@ -127,8 +122,6 @@ class Alike(nn.Module):
 
 def test_of_equal_classes_the_first_is_the_answer_as_in_argmax(run, paths, tmp_path):
     model = copied(run, tmp_path / "model")
-    from safetensors.torch import save_file
-
     save_file({}, model / "model.safetensors")
     (answer,) = Predictor(model, model=Alike())(paths[0])
     assert [guess.label for guess in answer.guesses] == ["0", "1", "2"]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_runs import NAMED, SmallNet, small_architecture
 from torch import nn
 
 from data import open_source
@@ -17,6 +16,7 @@ from learners import Predictor, image_learner
 from learners.export.compare import compare, made_images
 from learners.export.exporting import export
 from learners.export.formats import FORMATS
+from tests.learners.small_runs import NAMED, SmallNet, small_architecture
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
