@@ -1,6 +1,7 @@
 """The command line: a command turns flags into one call of the library and prints what comes back."""
 
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -143,6 +144,20 @@ def serve(
 
 
 @app.command()
+def export(
+    run: Run,
+    format: Annotated[str, typer.Option(help="as in onnx, torch-export, safetensors")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="file to write [default: export/model.… in the run]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the model as a file for other programs: pixels in, probabilities out; kept only if it answers alike."""
+    from learners.export.exporting import export
+
+    exported = export(run, format, out)
+    show(exported.to_dict() if as_json else exported.summary(), as_json)
+
+
+@app.command()
 def check(
     data: Annotated[str, typer.Argument(help="a folder of images, a table of labels, or the name of a source")],
     out: Annotated[Path | None, typer.Option(help="directory to make; gets check.json and a contact sheet")] = None,
@@ -183,6 +198,9 @@ def main() -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # as in `predict … | head`: nobody reads the rest, and Python would fail at its exit too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except AppError as error:
         print(f"error: {with_flags(str(error))}", file=sys.stderr)
         return error.exit_code

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,7 @@ from learners.predictor import GUESSES, Answer, Predictor, Unreadable
 
 log = logging.getLogger(__name__)
 
-ORDINALS = ("first", "second", "third")[:GUESSES]
-PROBABILITIES = tuple("_".join((nth, "probability")) for nth in ORDINALS)
-COLUMNS = ["image", "label", *chain.from_iterable(zip(ORDINALS, PROBABILITIES, strict=True))]
+COLUMNS = ["image", "label", *(f"{what}_{n + 1}" for n in range(GUESSES) for what in ("class", "probability"))]
 
 
 @dataclass(frozen=True)
@@ -131,6 +128,6 @@ def _writing() -> Iterator[None]:
 
 def _row(answer: Answer) -> dict[str, Any]:
     row: dict[str, Any] = {"image": answer.image, "label": answer.label}
-    for nth, column, guess in zip(ORDINALS, PROBABILITIES, answer.guesses, strict=False):  # two classes have no third
-        row |= {nth: guess.label, column: guess.probability}
+    for n, guess in enumerate(answer.guesses, 1):
+        row |= {f"class_{n}": guess.label, f"probability_{n}": guess.probability}
     return row
