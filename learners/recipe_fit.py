@@ -21,6 +21,9 @@ from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, 
 from callbacks.training.step_seed import StepSeed
 from data.common.errors import TrainingError
 from data.common.files import replacing, write_json
+from data.validation import validation_batches
+from learners.answers import outputs
+from learners.answers.temperature import fit_temperature
 from learners.heatmaps import choose_heatmaps
 from learners.model_files import write_model
 from learners.optimizer import Group, param_groups
@@ -179,8 +182,17 @@ def _write_results(learn: "ImageLearner", folder: Path, metrics: dict[str, Any])
     assert learn.fitted is not None
     write_history(folder / "history.csv", learn.fitted.epochs)
     write_schedule(folder / "schedule.csv", learn.fitted.steps)
-    heatmaps, dls, plan = asdict(choose_heatmaps(learn)), learn.dls, learn.plan
-    write_model(folder, learn.model, plan.model, dls.vocab, plan.size, dls.stats, heatmaps=heatmaps)
+    dls, plan, answers = learn.dls, learn.plan, _outputs(learn)
+    answers.save(folder / outputs.FILE)
+    more = {"heatmaps": asdict(choose_heatmaps(learn)), "temperature": fit_temperature(answers.logits, answers.targets)}
+    write_model(folder, learn.model, plan.model, dls.vocab, plan.size, dls.stats, **more)
     with replacing(folder / "curves.png") as draft:
         learn.plot_curves().savefig(draft, dpi=150)
     write_json(folder / "metrics.json", metrics)
+
+
+def _outputs(learn: "ImageLearner") -> outputs.Outputs:
+    """Of the model as it is, on the validation images; no random number is drawn."""
+    dls, plan = learn.dls, learn.plan
+    batches = validation_batches(dls.source, plan.size, dls.stats, 2 * plan.batch_size, plan.cache, dls.device)
+    return outputs.outputs_of(learn.model.eval(), dls.source, batches)
