@@ -135,10 +135,17 @@ def evaluate(
     tta: Annotated[bool, typer.Option("--tta", help="also with the mean of six views of each image")] = False,
     as_json: Json = False,
 ) -> None:
-    """Validate the model of a run."""
+    """Validate the model of a run: accuracy with its interval, each class, confusions and calibration."""
+    from rich.console import Console
+
+    from learners.answers.summary import evaluation_table
     from learners.evaluation import evaluate
 
-    show(evaluate(run, data, tta), as_json)
+    results = evaluate(run, data, tta)
+    if as_json:
+        show(results, as_json)
+    else:
+        Console(markup=False, highlight=False).print(evaluation_table(results))
 
 
 @app.command()

@@ -12,6 +12,7 @@ from callbacks.training.means import RunningMean, accuracy
 from data.common.files import write_json
 from data.validation import validation_batches
 from learners.answers.outputs import Outputs, outputs_of
+from learners.answers.summary import figures_of
 from learners.device import pick_device
 from learners.opened import OpenedRun, open_run
 from learners.run import Run
@@ -36,9 +37,10 @@ class Measured:
 
 
 def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False) -> dict[str, Any]:
-    """Accuracy and loss of a run's model; `tta` adds `accuracy_tta`, of six views, also to the run's `metrics.json`.
+    """Accuracy and loss of a run's model, and what `figures_of` adds.
 
-    A run with a loss function of its session has no `valid_loss` here: nobody knows that function any more.
+    `tta` adds `accuracy_tta`, of six views, also to the run's `metrics.json`. A run with a loss function of its
+    session has no `valid_loss` here: nobody knows that function any more.
 
     Args:
         data: a folder to validate on instead of the run's own images: its validation split, or all of it where it
@@ -64,7 +66,12 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
     if tta and data is None:
         metrics = Run.open(path).read_json("metrics.json") | {"accuracy_tta": results["accuracy_tta"]}
         write_json(path / "metrics.json", metrics)
-    return results
+    return results | figures_of(found.outputs, temperature_of(path))
+
+
+def temperature_of(run: Path) -> float:
+    """The temperature that a run keeps in its `model.json`; 1 for a run of an earlier version, which keeps none."""
+    return float(Run(run, new=False).read_json("model.json").get("temperature", 1.0))
 
 
 def measure(opened: OpenedRun, tta: bool = False) -> Measured:
