@@ -149,6 +149,14 @@ def evaluate(
 
 
 @app.command()
+def report(run: Run, as_json: Json = False) -> None:
+    """Write report.html of a run: one page with figures, heatmaps and the command that repeats it."""
+    from learners.answers.page import report_run
+
+    show({"report": str(report_run(run))}, as_json)
+
+
+@app.command()
 def check(
     data: Annotated[str, typer.Argument(help="a folder of images, a table of labels, or the name of a source")],
     out: Annotated[Path | None, typer.Option(help="directory to make; gets check.json and a contact sheet")] = None,
