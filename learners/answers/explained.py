@@ -39,12 +39,13 @@ class ExplainedImages:
 
 
 def explained(
-    opened: OpenedRun, run: Path, predicted: np.ndarray, true: np.ndarray, idxs: Sequence[int]
+    opened: OpenedRun, run: Path, predicted: np.ndarray, true: np.ndarray, idxs: Sequence[int], controls: int
 ) -> ExplainedImages:
     """The validation images `idxs` with the heatmaps that the run's `model.json` names, or else the default ones.
 
     Args:
         predicted, true: k, the classes that the heatmaps are for.
+        controls: of each map, at the most; see `measure_trust`.
 
     Raises:
         DataError: an image that cannot be read, named.
@@ -60,7 +61,7 @@ def explained(
     maps, others = (
         grad_cam(model, xb, torch.from_numpy(classes), choice.layer, choice.method) for classes in (predicted, true)
     )
-    trust = measure_trust(model, xb, maps, predicted.tolist())
+    trust = measure_trust(model, xb, maps, predicted.tolist(), controls=controls)
     method = METHODS[choice.method]
     return ExplainedImages(
         pixels, maps.cpu().numpy(), others.cpu().numpy(), trust, choice.method, method.unit, method.weak

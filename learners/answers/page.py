@@ -15,8 +15,8 @@ def report_run(run: str | Path, opened: OpenedRun | None = None) -> Path:
     """Write `report.html` of a finished run into its directory, and return its path.
 
     Args:
-        opened: the model and images of the run, where they are at hand; else they are looked for, and where they are
-            gone, the sections that need them say so.
+        opened: at the end of a fit, its model and images; else they are looked for, and where they are gone, the
+            sections that need them say so.
 
     Raises:
         RunDirectoryError: there is no such run, it is not finished, or a file of it is damaged.

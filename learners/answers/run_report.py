@@ -11,6 +11,7 @@ import numpy as np
 from data.common.errors import InputError
 from learners.answers.kept import outputs_of_opened
 from learners.answers.outputs import Outputs
+from learners.device import pick_device
 from learners.evaluation import temperature_of
 from learners.opened import OpenedRun, open_run
 from learners.run import Run
@@ -29,6 +30,7 @@ class RunReport:
         outputs: the answers of the model on the validation images; None where nobody can tell them any more.
         opened: the model and the images; None where they cannot be had.
         missing: why they cannot be had.
+        quick: the report is made at the end of a fit on a CPU, where a section should take a second or two.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class RunReport:
     outputs: Outputs | None
     opened: OpenedRun | None
     missing: str = ""
+    quick: bool = False
 
     @cached_property
     def history(self) -> Rows:
@@ -47,6 +50,11 @@ class RunReport:
     def schedule(self) -> Rows:
         """The rows of `schedule.csv`."""
         return read_rows(self.path / "schedule.csv")
+
+    @cached_property
+    def model(self) -> dict[str, Any]:
+        """What `model.json` holds."""
+        return Run(self.path, new=False).read_json("model.json")
 
     @property
     def temperature(self) -> float:
@@ -66,19 +74,23 @@ def open_report(path: Path, opened: OpenedRun | None = None) -> RunReport:
     """Read a finished run.
 
     Args:
-        opened: its model and images, where they are at hand; else they are looked for.
+        opened: at the end of a fit, its model and images; else they are looked for.
 
     Raises:
         RunDirectoryError: there is no such run, it is not finished, or a file of it is damaged.
     """
-    run, missing = Run.open(path), ""
+    run, missing, quick = Run.open(path), "", False
     metrics = run.read_json("metrics.json")
     if opened is None:
         try:
             opened = open_run(path, None)
+            opened.saved.model.to(pick_device("auto"))
         except InputError as reason:
             missing = str(reason)
-    return RunReport(path, run.description, metrics, outputs_of_opened(path, opened), opened, missing)
+    else:
+        quick = next(opened.saved.model.parameters()).device.type == "cpu"
+    outputs = outputs_of_opened(path, opened)
+    return RunReport(path, run.description, metrics, outputs, opened, missing, quick)
 
 
 def read_rows(path: Path) -> Rows:

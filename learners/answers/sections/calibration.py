@@ -10,13 +10,16 @@ from learners.answers.html import render
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
 from learners.answers.svg import Chart
+from learners.answers.temperature import fit_temperature
 
 LEVELS = 0.5, 0.7, 0.9, 0.95, 0.99  # probabilities below which nothing is answered
 TEMPLATE = """
 <p>The expected calibration error, the mean gap between how sure the model is and how often it is right, is
 <b>{{ before|percent }}</b> as the logits are and <b>{{ after|percent }}</b> once they are divided by the temperature
-{{ "%.3g"|format(temperature) }}, which was fitted on these images. On the diagonal, 80% sure is right 80% of the
-time.</p>
+{{ "%.3g"|format(temperature) }}, which was fitted on these images. {% if not kept %}It was fitted for this page:
+model.json keeps none, and predictions of this run are made without.{% endif %} On the diagonal of the figure, 80% sure
+is right 80% of the time. The table tells how many images are answered, and how many of the answers are right, where the
+model says "unsure" below a probability.</p>
 <div class="charts"><figure>{{ svg }}</figure>
 <div class="scroll"><table><thead><tr><th>unsure below</th><th class="n">answered</th><th class="n">right of those</th>
 <th class="n">95% interval</th></tr></thead>
@@ -33,8 +36,10 @@ def calibration(report: RunReport) -> Markup | None:
     found = report.outputs
     if found is None:
         return None
-    before, after = (reliability(found.probabilities(t), found.targets) for t in (1.0, report.temperature))
-    sure, hits = found.probabilities(report.temperature).max(1), found.predicted == found.targets
+    kept = "temperature" in report.model
+    temperature = report.temperature if kept else fit_temperature(found.logits, found.targets)
+    before, after = (reliability(found.probabilities(t), found.targets) for t in (1.0, temperature))
+    sure, hits = found.probabilities(temperature).max(1), found.predicted == found.targets
     levels = [
         (level, float((sure >= level).mean()), share(int(hits[sure >= level].sum()), int((sure >= level).sum())))
         for level in LEVELS
@@ -48,7 +53,7 @@ def calibration(report: RunReport) -> Markup | None:
         )
         chart.axes.legend(loc="upper left")
     errors = {"before": calibration_error(before), "after": calibration_error(after)}
-    return render(TEMPLATE, svg=chart.svg, levels=levels, temperature=report.temperature, **errors)
+    return render(TEMPLATE, svg=chart.svg, levels=levels, kept=kept, temperature=temperature, **errors)
 
 
 def _draw(chart: Chart, bins: Sequence[Bin], label: str, colour: str) -> None:

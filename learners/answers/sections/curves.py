@@ -28,8 +28,9 @@ def curves(report: RunReport) -> Markup | None:
     fractions = [name for name in metrics if all(0 <= value <= 1 for value in _values(report, name))]
     charts = [("Loss", _chart(report, LOSSES))]
     if fractions:
-        charts.append(("Fractions of the validation images", _chart(report, {name: name for name in fractions})))
-    charts += [(_words(name), _chart(report, {name: name})) for name in metrics if name not in fractions]
+        title = _words(fractions[0]).capitalize() if len(fractions) == 1 else "Metrics"
+        charts.append((f"{title} on the validation images", _chart(report, {name: name for name in fractions})))
+    charts += [(_words(name).capitalize(), _chart(report, {name: name})) for name in metrics if name not in fractions]
     return render(TEMPLATE, charts=charts)
 
 

@@ -28,7 +28,8 @@ def schedule(report: RunReport) -> Markup | None:
         chart.axes.plot([row["epoch"] for row in rows], rates, color=TRAIN)
         chart.axes.plot(peak["epoch"], peak["lr"], "o", color=VALID)
         text = f"peak {peak['lr']:.3g} at epoch {peak['epoch']:.3g}"
-        chart.axes.annotate(text, (peak["epoch"], peak["lr"]), (8, -2), textcoords="offset points")
+        chart.axes.annotate(text, (peak["epoch"], peak["lr"]), (6, 5), textcoords="offset points")
+        chart.axes.margins(y=0.12)
         chart.axes.set(xlabel="epochs", ylabel="rate")
     gap = max(abs(rate - (row["planned_lr"] or 0.0)) / max(rate, 1e-300) for rate, row in zip(rates, rows, strict=True))
     constant = len({row["momentum"] for row in rows}) == 1

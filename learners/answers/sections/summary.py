@@ -10,7 +10,7 @@ from learners.answers.run_report import RunReport
 from learners.answers.section import section
 
 TEMPLATE = """
-<p class="lead"><b>{{ run.model or "The net" }}</b> ({{ "{:,}".format(metrics.parameters) }} parameters) was trained
+<p class="lead"><b>{{ model }}</b> ({{ "{:,}".format(metrics.parameters) }} parameters) was trained
 for {{ metrics.epochs }} epochs on {{ "{:,}".format(metrics.train_images) }} images of <b>{{ run.data }}</b> in
 {{ run.classes|length }} classes, and judged on {{ "{:,}".format(metrics.valid_images) }} validation images.</p>
 <dl class="tiles">
@@ -23,8 +23,8 @@ for {{ metrics.epochs }} epochs on {{ "{:,}".format(metrics.train_images) }} ima
 
 @section("Summary", order=10)
 def summary(report: RunReport) -> Markup:
-    run = {"model": None} | report.description
-    return render(TEMPLATE, run=run, metrics=report.metrics, tiles=list(_tiles(report)))
+    facts = {"run": report.description, "model": report.model["architecture"], "metrics": report.metrics}
+    return render(TEMPLATE, tiles=list(_tiles(report)), **facts)
 
 
 def _tiles(report: RunReport) -> Iterator[tuple[str, str, str]]:
@@ -55,5 +55,5 @@ def _answers(report: RunReport) -> Iterator[tuple[str, str, str]]:
     rows = [row for row in class_figures(outputs.logits, outputs.targets, outputs.classes) if row.support]
     worst = min(rows, key=lambda row: row.f1)
     yield "weakest class", worst.name, f"F1 {percent(worst.f1)}"
-    after = calibration_error(reliability(outputs.probabilities(report.temperature), outputs.targets))
-    yield "calibration error", percent(after), f"after the temperature {report.temperature:.3g}"
+    error = calibration_error(reliability(outputs.probabilities(report.temperature), outputs.targets))
+    yield "calibration error", percent(error), f"with the temperature {report.temperature:.3g}"

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from markupsafe import Markup
 
 from callbacks.gradcam.overlay import overlaid
-from callbacks.gradcam.plots import Scale
+from callbacks.gradcam.plots import Scale, colours_of
 from callbacks.gradcam.trust import Trust
 from learners.answers.explained import ExplainedImages, explained
 from learners.answers.html import render
@@ -17,7 +16,8 @@ from learners.answers.pictures import data_uri
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
 
-ON_A_GPU, ON_A_CPU = 12, 4  # images: a report at the end of a fit takes a few seconds
+IMAGES, CONTROLS = 8, 99
+QUICK_IMAGES, QUICK_CONTROLS = 2, 19  # so that a report at the end of a fit on a CPU takes about three seconds
 TEMPLATE = """
 {% if missing %}
 <p class="missing">The images and their heatmaps cannot be shown: {{ missing }}.</p>
@@ -26,10 +26,14 @@ TEMPLATE = """
 {{ "%.2f"|format(one.loss) }}</li>
 {% endfor %}</ul>
 {% else %}
-<p>Heatmaps of the method {{ method }}: {{ unit }}, in one scale for all, up to {{ "%.2g"|format(end) }}.
-<i>Why wrong</i> is the evidence for the predicted class less that for the true one. The value p is the share of areas of the same size
-and shape that lower the margin of the class as much as the strongest fifth of the map; a map with p above 0.05 says
-little.</p>
+<p>Heatmaps of the method {{ method }} show {{ unit }}, on one scale for all:
+0 <span class="ramp" style="background-image: {{ ramp }}"></span> {{ "%.2g"|format(end) }}. <i>Why wrong</i> is the
+evidence for the predicted class less that for the true one: orange where it is more, blue where it is less. The value p
+is the share of areas of the same size and shape, {{ controls }} at the most, that lower the margin of the class as much
+as the strongest fifth of the map; a map with p above 0.05 says little.
+{% if quick %}At the end of a fit on a CPU a few images are shown; <code>python app.py report RUN</code> shows more.
+{% endif %}</p>
+<div class="worsts">
 {% for one in rows %}
 <article class="worst"><h3>{{ one.true }} taken for {{ one.predicted }}</h3>
 <p class="note">{{ one.name }}: {{ one.sure }} {{ one.predicted }}, {{ one.truth }} {{ one.true }}, loss
@@ -38,6 +42,7 @@ little.</p>
 <figure><img src="{{ uri }}" alt="{{ caption }}"><figcaption>{{ caption }}</figcaption></figure>
 {% endfor %}</div></article>
 {% endfor %}
+</div>
 {% endif %}
 """
 
@@ -49,17 +54,19 @@ def worst(report: RunReport) -> Markup | None:
         return None
     wrong = np.flatnonzero(found.predicted != found.targets)
     order = wrong[np.argsort(-found.losses[wrong], kind="stable")]
-    idxs = order[: ON_A_GPU if torch.cuda.is_available() else ON_A_CPU].tolist()
+    images, controls = (QUICK_IMAGES, QUICK_CONTROLS) if report.quick else (IMAGES, CONTROLS)
+    idxs = order[:images].tolist()
     if not idxs:
         return render("<p>Every validation image was classified correctly.</p>")
     facts = [_facts(found, i, report.temperature) for i in idxs]
     if report.opened is None:
         return render(TEMPLATE, rows=facts, missing=report.missing)
-    seen = explained(report.opened, report.path, found.predicted[idxs], found.targets[idxs], idxs)
+    seen = explained(report.opened, report.path, found.predicted[idxs], found.targets[idxs], idxs, controls)
     end = Scale(seen.unit, seen.weak).end([*seen.predicted, *seen.true])
     shown = zip(facts, _pictures(seen, end), seen.trust, strict=True)
     rows = [one | {"images": images, "trust": _told(trust)} for one, images, trust in shown]
-    return render(TEMPLATE, rows=rows, missing="", method=seen.method, unit=seen.unit, end=end)
+    words = {"method": seen.method, "unit": seen.unit, "end": end, "ramp": _ramp(), "controls": controls}
+    return render(TEMPLATE, rows=rows, missing="", quick=report.quick, **words)
 
 
 def _facts(found: Outputs, i: int, temperature: float) -> dict[str, Any]:
@@ -80,10 +87,16 @@ def _pictures(seen: ExplainedImages, end: float) -> Iterator[list[tuple[str, str
     for pixels, predicted, true in zip(seen.pixels, seen.predicted, seen.true, strict=True):
         yield [
             (data_uri(pixels), "image"),
-            (data_uri(overlaid(pixels, predicted, end)), "for the predicted class"),
-            (data_uri(overlaid(pixels, true, end)), "for the true class"),
+            (data_uri(overlaid(pixels, predicted, end)), "predicted class"),
+            (data_uri(overlaid(pixels, true, end)), "true class"),
             (data_uri(overlaid(pixels, predicted - true, end, signed=True)), "why wrong"),
         ]
+
+
+def _ramp() -> str:
+    """The colours of a heatmap from no evidence to the strongest, as a gradient of CSS."""
+    stops = (f"rgb({r:.0%} {g:.0%} {b:.0%} / {a:.2f})" for r, g, b, a in colours_of(False)(np.linspace(0, 1, 6)))
+    return f"linear-gradient(90deg, {', '.join(stops)})"
 
 
 def _told(trust: Trust) -> str:
