@@ -86,7 +86,7 @@ def open_report(path: Path, opened: OpenedRun | None = None) -> RunReport:
             opened = open_run(path, None)
             opened.saved.model.to(pick_device("auto"))
         except InputError as reason:
-            missing = str(reason)
+            missing = str(reason).split("; ")[0]  # what is wrong; what a command could do about it is left out
     else:
         quick = next(opened.saved.model.parameters()).device.type == "cpu"
     outputs = outputs_of_opened(path, opened)

@@ -36,6 +36,10 @@ class Chart:
     axes: Axes
     svg: Markup
 
+    def legend_above(self) -> None:
+        """A legend that covers nothing of the figure."""
+        self._figure.legend(loc="outside upper left", ncols=2, fontsize=9)
+
     def __enter__(self) -> "Chart":
         self._style = rc_context(STYLE)
         self._style.__enter__()

@@ -51,7 +51,7 @@ def calibration(report: RunReport) -> Markup | None:
         chart.axes.set(
             xlabel="probability of the prediction", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02)
         )
-        chart.axes.legend(loc="upper left")
+        chart.legend_above()
     errors = {"before": calibration_error(before), "after": calibration_error(after)}
     return render(TEMPLATE, svg=chart.svg, levels=levels, kept=kept, temperature=temperature, **errors)
 

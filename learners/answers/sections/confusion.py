@@ -20,7 +20,7 @@ TEMPLATE = """
 often. Hover over a cell or tap it for its count; an outlined cell leads to its images.</p>
 <p class="readout" aria-live="polite">&nbsp;</p>
 <div class="scroll"><svg class="grid" role="img" aria-label="confusion matrix" viewBox="0 0 {{ side }} {{ side }}"
- style="min-width: {{ least }}px">
+ style="min-width: {{ least }}px; max-width: {{ most }}px">
 {% for name in names %}
 <text x="{{ margin - 4 }}" y="{{ margin + cell * (loop.index0 + 0.7) }}" text-anchor="end"
  font-size="{{ font }}">{{ name }}</text>
@@ -41,12 +41,15 @@ often. Hover over a cell or tap it for its count; an outlined cell leads to its 
 {% endfor %}
 </svg></div>
 {% if missing %}<p class="missing">The images of the confusions cannot be shown: {{ missing }}.</p>{% endif %}
+<div class="worsts">
 {% for pair in pairs %}
-<h3 id="{{ pair.anchor }}">{{ pair.true }} taken for {{ pair.predicted }}, {{ "{:,}".format(pair.count) }}×</h3>
+<article id="{{ pair.anchor }}">
+<h3>{{ pair.true }} taken for {{ pair.predicted }}, {{ "{:,}".format(pair.count) }}×</h3>
 <div class="images">{% for uri, name, sure in pair.images %}
 <figure><img src="{{ uri }}" alt="{{ name }}" title="{{ name }}"><figcaption>{{ sure }}</figcaption></figure>
-{% endfor %}</div>
+{% endfor %}</div></article>
 {% endfor %}
+</div>
 {% if pairs %}<p class="note">Below each image: the probability of the wrong class. The largest losses stand
 first.</p>{% endif %}
 """
@@ -119,5 +122,6 @@ def _sizes(names: list[str]) -> dict[str, Any]:
         "font": font,
         "margin": round(margin, 1),
         "side": round(margin + cell * len(names) + 2, 1),
+        "most": 640 if numbered else 1080,
         "least": 300 if numbered else round(0.8 * (margin + cell * len(names))),
     }

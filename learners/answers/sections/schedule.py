@@ -11,8 +11,9 @@ from learners.answers.svg import Chart
 TEMPLATE = """
 <div class="charts"><figure>{{ svg }}</figure></div>
 <p>The applied rate rises to {{ "%.4g"|format(peak.lr) }} at epoch {{ "%.4g"|format(peak.epoch) }} and ends at
-{{ "%.3g"|format(last.lr) }}. In {{ "{:,}".format(steps) }} steps it differs from the plan by
-{{ "%.1g"|format(gap) if gap else "nothing" }}{{ " of the rate, at the most" if gap }}.
+{{ "%.3g"|format(last.lr) }}. {% if gap %}In {{ "{:,}".format(steps) }} steps it differs from the plan by
+{{ "%.1g"|format(gap) }} of the rate, at the most.{% else %}In all {{ "{:,}".format(steps) }} steps it equals the plan.
+{% endif %}
 The momentum {{ "was %.3g throughout"|format(last.momentum) if constant else "changed with the rate" }}.</p>
 """
 

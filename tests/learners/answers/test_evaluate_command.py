@@ -2,15 +2,12 @@
 
 import pytest
 
-from learners import image_learner
 from learners.answers.summary import evaluation_table
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "run"
-    image_learner("digits", out=out, size=8, limit=100, batch_size=16, epochs=2).fit_recipe()
-    return out
+def run(small_run):
+    return small_run
 
 
 def test_json_holds_everything_and_adds_up(run, app):

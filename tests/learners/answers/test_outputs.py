@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from learners import image_learner
 from learners.answers.outputs import FILE, Outputs
 from learners.answers.temperature import fit_temperature
 from learners.evaluation import evaluate, measure
@@ -15,10 +14,8 @@ from learners.saved import load_run
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "run"
-    image_learner("digits", out=out, size=8, limit=100, batch_size=16, epochs=2).fit_recipe()
-    return out
+def run(small_run):
+    return small_run
 
 
 def test_a_fit_leaves_the_logits_of_its_validation_images(run):
