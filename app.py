@@ -136,24 +136,25 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Validate the model of a run: accuracy with its interval, each class, confusions and calibration."""
-    from rich.console import Console
-
-    from learners.answers.summary import evaluation_table
+    from learners.answers.summary import print_evaluation
     from learners.evaluation import evaluate
 
     results = evaluate(run, data, tta)
-    if as_json:
-        show(results, as_json)
-    else:
-        Console(markup=False, highlight=False).print(evaluation_table(results))
+    show(results, as_json) if as_json else print_evaluation(results)
 
 
 @app.command()
-def report(run: Run, as_json: Json = False) -> None:
-    """Write report.html of a run: one page with figures, heatmaps and the command that repeats it."""
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="directory of a finished run, or of several to compare")],
+    out: Annotated[Path | None, typer.Option(help="page to write [default: in the directory of the first run]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write report.html of a run, or comparison.html of several: one page that holds all that it shows."""
+    from learners.answers.comparison.page import compare_runs
     from learners.answers.page import report_run
 
-    show({"report": str(report_run(run))}, as_json)
+    page = compare_runs(runs, out) if len(runs) > 1 else report_run(runs[0], out=out)
+    show({"report": str(page)}, as_json)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 scikit-learn is imported where it is used: its import takes as long as the evaluation of a small run.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -59,14 +60,14 @@ class Bin:
     Attributes:
         low, high: both ends of the bin's confidences; `low` is not in it, except for 0.
         count: of images.
-        confidence, accuracy: their means; None of an empty bin.
+        confidence, accuracy: their means; NaN of an empty bin.
     """
 
     low: float
     high: float
     count: int
-    confidence: float | None
-    accuracy: float | None
+    confidence: float
+    accuracy: float
 
 
 def share(hits: int, count: int) -> Share:
@@ -132,9 +133,9 @@ def _bin(sure: np.ndarray, hits: np.ndarray, low: float, high: float) -> Bin:
 def calibration_error(bins: Sequence[Bin]) -> float:
     """The expected calibration error: the mean over images of the gap between confidence and accuracy of their bin."""
     total = sum(one.count for one in bins)
-    gaps = [one.count * abs(one.confidence - one.accuracy) for one in bins if one.count]  # type: ignore[operator]
+    gaps = [one.count * abs(one.confidence - one.accuracy) for one in bins if one.count]
     return sum(gaps) / total if total else 0.0
 
 
-def _mean(values: np.ndarray) -> float | None:
-    return float(values.mean()) if len(values) else None
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else math.nan

@@ -1,10 +1,19 @@
 """HTML of the report: templates, and numbers as people read them. What a template is given is escaped."""
 
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+from data.common.errors import InputError
+from data.common.files import replacing
+
+
+class PageError(InputError):
+    """The page cannot be written."""
 
 
 def render(template: str, **values: Any) -> Markup:
@@ -12,9 +21,21 @@ def render(template: str, **values: Any) -> Markup:
     return Markup(_environment().from_string(template).render(values))
 
 
-def render_file(name: str, **values: Any) -> str:
-    """The HTML of a file of the folder templates."""
-    return _environment().get_template(name).render(values)
+def write_page(path: Path, title: str, sections: Sequence[tuple[str, str, Markup]]) -> Path:
+    """Write a page of sections, each with its anchor, its title and its HTML, and return its path.
+
+    Raises:
+        PageError: it cannot be written.
+    """
+    page = _environment().get_template("page.html").render(title=title, sections=sections)
+    try:
+        with replacing(path) as draft:
+            draft.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise PageError(
+            f"{path} cannot be written ({error.strerror}); correct that, or name a file as `out`"
+        ) from error
+    return path
 
 
 def percent(share: float) -> str:

@@ -2,35 +2,27 @@
 
 from pathlib import Path
 
-from data.common.files import replacing
-from learners.answers.html import render_file
-from learners.answers.run_report import RunReport, open_report
+from learners.answers.html import write_page
+from learners.answers.run_report import open_report
 from learners.answers.section import all_sections
 from learners.opened import OpenedRun
 
 FILE = "report.html"  # of a run directory
 
 
-def report_run(run: str | Path, opened: OpenedRun | None = None) -> Path:
-    """Write `report.html` of a finished run into its directory, and return its path.
+def report_run(run: str | Path, opened: OpenedRun | None = None, out: Path | None = None) -> Path:
+    """Write the report of a finished run, and return its path.
 
     Args:
         opened: at the end of a fit, its model and images; else they are looked for, and where they are gone, the
             sections that need them say so.
+        out: the page; by default `report.html` in the run directory.
 
     Raises:
         RunDirectoryError: there is no such run, it is not finished, or a file of it is damaged.
-        OSError: the page cannot be written.
+        PageError: the page cannot be written.
     """
-    path = Path(run)
-    page = page_of(open_report(path, opened))
-    with replacing(path / FILE) as draft:
-        draft.write_text(page, encoding="utf-8")
-    return path / FILE
-
-
-def page_of(report: RunReport) -> str:
-    """The page: every section that has something to say about this run."""
+    report = open_report(Path(run), opened)
     made = [(anchor, one.title, one.make(report)) for anchor, one in all_sections().items()]
-    name = report.path.resolve().name
-    return render_file("page.html", title=f"Report of {name}", sections=[one for one in made if one[2] is not None])
+    shown = [(anchor, title, html) for anchor, title, html in made if html is not None]
+    return write_page(out or report.path / FILE, f"Report of {report.path.resolve().name}", shown)

@@ -1,6 +1,7 @@
 """What the sections of a report are made from: everything that a run directory holds, and the run's images."""
 
 import csv
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from learners.evaluation import temperature_of
 from learners.opened import OpenedRun, open_run
 from learners.run import Run
 
-Rows = list[dict[str, float | None]]
+Rows = list[dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def open_report(path: Path, opened: OpenedRun | None = None) -> RunReport:
 
 
 def read_rows(path: Path) -> Rows:
-    """The rows of a table of numbers; None for an empty cell, and no rows where there is no file."""
+    """The rows of a table of numbers; NaN for an empty cell, and no rows where there is no file."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
+        return [{name: float(text or math.nan) for name, text in row.items()} for row in csv.DictReader(file)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Table
 
 from learners.answers.figures import (
@@ -43,6 +43,11 @@ def figures_of(outputs: Outputs, temperature: float) -> dict[str, Any]:
         "per_class": [row.to_dict() for row in class_figures(logits, targets, outputs.classes)],
         "confusion": confusions(logits, targets).tolist(),
     }
+
+
+def print_evaluation(results: dict[str, Any]) -> None:
+    """Print what `evaluate` found to stdout; names of classes are no markup."""
+    Console(markup=False, highlight=False).print(evaluation_table(results))
 
 
 def evaluation_table(results: dict[str, Any]) -> Group:

@@ -2,6 +2,7 @@
 
 import re
 from io import StringIO
+from typing import Any
 
 from markupsafe import Markup
 from matplotlib import rc_context
@@ -11,7 +12,7 @@ from callbacks.picture import Picture
 
 WIDTH, HEIGHT = 4.4, 2.9  # inches, of 72 CSS pixels: as wide as a phone, so that text of 10 points stays readable
 INK = "#010203"  # stands for the colour of the page's text, which matplotlib has no name for
-STYLE = {
+STYLE: dict[Any, Any] = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     "svg.fonttype": "none",  # text stays text: it is small, and a reader can mark it
     "svg.hashsalt": "report",  # the same figure has the same bytes

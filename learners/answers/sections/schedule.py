@@ -23,7 +23,7 @@ def schedule(report: RunReport) -> Markup | None:
     rows = report.schedule
     if not rows:
         return None
-    rates = [row["lr"] or 0.0 for row in rows]
+    rates = [row["lr"] for row in rows]
     peak = rows[rates.index(max(rates))]
     with Chart() as chart:
         chart.axes.plot([row["epoch"] for row in rows], rates, color=TRAIN)
@@ -32,6 +32,6 @@ def schedule(report: RunReport) -> Markup | None:
         chart.axes.annotate(text, (peak["epoch"], peak["lr"]), (6, 5), textcoords="offset points")
         chart.axes.margins(y=0.12)
         chart.axes.set(xlabel="epochs", ylabel="rate")
-    gap = max(abs(rate - (row["planned_lr"] or 0.0)) / max(rate, 1e-300) for rate, row in zip(rates, rows, strict=True))
+    gap = max(abs(rate - row["planned_lr"]) / max(rate, 1e-300) for rate, row in zip(rates, rows, strict=True))
     constant = len({row["momentum"] for row in rows}) == 1
     return render(TEMPLATE, svg=chart.svg, peak=peak, last=rows[-1], steps=len(rows), gap=gap, constant=constant)

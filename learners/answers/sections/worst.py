@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from callbacks.gradcam.layers import CamError
 from callbacks.gradcam.overlay import overlaid
 from callbacks.gradcam.plots import Scale, colours_of
 from callbacks.gradcam.trust import Trust
@@ -20,7 +21,7 @@ IMAGES, CONTROLS = 8, 99
 QUICK_IMAGES, QUICK_CONTROLS = 2, 19  # so that a report at the end of a fit on a CPU takes about three seconds
 TEMPLATE = """
 {% if missing %}
-<p class="missing">The images and their heatmaps cannot be shown: {{ missing }}.</p>
+<p class="missing">{{ missing }}.</p>
 <ul>{% for one in rows %}
 <li>{{ one.name }}: {{ one.true }}, taken for {{ one.predicted }} ({{ one.sure }}), loss
 {{ "%.2f"|format(one.loss) }}</li>
@@ -60,8 +61,11 @@ def worst(report: RunReport) -> Markup | None:
         return render("<p>Every validation image was classified correctly.</p>")
     facts = [_facts(found, i, report.temperature) for i in idxs]
     if report.opened is None:
-        return render(TEMPLATE, rows=facts, missing=report.missing)
-    seen = explained(report.opened, report.path, found.predicted[idxs], found.targets[idxs], idxs, controls)
+        return render(TEMPLATE, rows=facts, missing=f"The images and their heatmaps cannot be shown: {report.missing}")
+    try:
+        seen = explained(report.opened, report.path, found.predicted[idxs], found.targets[idxs], idxs, controls)
+    except CamError as reason:  # as of a net without convolutions
+        return render(TEMPLATE, rows=facts, missing=f"There are no heatmaps of this model: {reason}")
     end = Scale(seen.unit, seen.weak).end([*seen.predicted, *seen.true])
     shown = zip(facts, _pictures(seen, end), seen.trust, strict=True)
     rows = [one | {"images": images, "trust": _told(trust)} for one, images, trust in shown]
