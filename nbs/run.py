@@ -2,8 +2,8 @@
 
     python -m nbs.run [NAME …]
 
-A cell that raises ends with its traceback and a non-zero code, and the file stays as it is. Progress and warnings, which
-differ from run to run, are left out of what is kept.
+A cell that raises ends with its traceback and a non-zero code, and the file stays as it is. Progress and warnings are
+left out of what is kept: they differ from run to run.
 """
 
 import argparse
