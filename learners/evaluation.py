@@ -13,6 +13,7 @@ from callbacks.training.means import RunningMean, accuracy
 from data import DataError, Source, open_source, validation_source
 from data.common.files import write_json
 from data.validation import validation_batches
+from learners.class_order import in_order_of
 from learners.device import autocast, pick_device
 from learners.model_files import SavedModel, load_model
 from learners.recipe import Plan
@@ -103,7 +104,7 @@ def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None
     saved = load_model(path, model)
     run = Run.open(path)
     if data is None:
-        source = replace(_own_source(run), classes=list(saved.classes))  # in the order that it was trained with
+        source = in_order_of(_own_source(run), saved.classes, path / "model.json")
         return OpenedRun(saved, source, run.recipe.plan_for(source))
     source = validation_source(data, saved.classes)
     recipe = run.recipe

@@ -73,7 +73,7 @@ def look(image: Image.Image) -> Look:
     digest = hashlib.blake2b(str(image.size).encode() + image.tobytes(), digest_size=16).digest()
     bits = imagehash.phash(grey).hash
     thumb = np.asarray(grey.resize((THUMB, THUMB), Image.Resampling.BOX))
-    return Look(digest, np.packbits(bits).view(np.uint64)[0], thumb, np.uint8(image.getextrema()))
+    return Look(digest, np.packbits(bits).view(np.uint64)[0], thumb, np.array(image.getextrema(), np.uint8))
 
 
 def _header(path: str) -> Facts:
