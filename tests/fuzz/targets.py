@@ -19,7 +19,7 @@ from callbacks.checkpoint import archive
 from callbacks.order import RESUME
 from data import open_source
 from data.check.facts import examine
-from data.check.survey import survey
+from data.check.report import check_data
 from data.items import ImageFile
 from data.reading import open_rgb, read_pixels
 from learners import image_learner, resume_learner
@@ -114,7 +114,7 @@ def table_of(root: Path) -> list[list[str]]:
 
 
 def read_table(path: Path) -> None:
-    survey(str(path))
+    check_data(path)
     open_source(path)
 
 
