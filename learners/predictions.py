@@ -11,13 +11,12 @@ from typing import Any
 from data.common.errors import DataError, InputError, TrainingError
 from data.common.files import write_csv
 from data.named import named_images
-from learners.evidence import EvidencePictures
+from learners.evidence import Evidence, EvidencePictures
 from learners.predictor import GUESSES, Answer, Predictor, Unreadable
 
 log = logging.getLogger(__name__)
 
-ORDINALS = ("first", "second", "third")[:GUESSES]
-COLUMNS = ["image", "label", *(column for nth in ORDINALS for column in (nth, f"{nth}_probability"))]
+COLUMNS = ["image", "label", *(f"{what}_{n + 1}" for n in range(GUESSES) for what in ("class", "probability"))]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def predict(
         TrainingError: a file could not be written after all, as on a full disk.
     """
     predictor, found = Predictor(run, min_confidence), Predictions()
-    pictures = EvidencePictures(run, predictor, _made(cam)) if cam else None
+    pictures = EvidencePictures(Evidence(run, predictor), _made(cam)) if cam else None
     if csv and csv.is_dir():
         raise InputError(f"{csv} is a folder; name a file as `csv`")
     if csv:
@@ -101,7 +100,7 @@ def _answers(
     for batch in predictor.batches(paths, unreadable):
         answers = predictor.answers(batch)
         if pictures:
-            pictures.draw(batch, answers)
+            pictures.write(batch, answers)
         yield from answers
 
 
@@ -129,6 +128,6 @@ def _writing() -> Iterator[None]:
 
 def _row(answer: Answer) -> dict[str, Any]:
     row: dict[str, Any] = {"image": answer.image, "label": answer.label}
-    for nth, guess in zip(ORDINALS, answer.guesses, strict=False):  # a model of two classes has no third
-        row |= {nth: guess.label, f"{nth}_probability": guess.probability}
+    for n, guess in enumerate(answer.guesses, 1):
+        row |= {f"class_{n}": guess.label, f"probability_{n}": guess.probability}
     return row
