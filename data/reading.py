@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from data.common.errors import DataError
+from data.common.text import shown
 from data.plain_png import plain_png
 from data.rgb import DAMAGE, as_seen, to_bytes
 
@@ -67,7 +68,7 @@ def open_rgb(source: object, size: int | None = None, name: str | None = None) -
     except DataError:
         raise
     except DAMAGE as error:
-        raise DataError(f"{name}: {_problem(error, name)}") from error
+        raise DataError(f"{shown(name)}: {_problem(error, name)}") from error
 
 
 def _opened(source: Any, name: str) -> Image.Image:

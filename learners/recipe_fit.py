@@ -57,7 +57,9 @@ def fit_run(learn: "ImageLearner", run: Run, checkpoint_minutes: float) -> dict[
     try:
         with BackgroundWriter() as writer, Interrupts(run.checkpoint) as interrupts:
             checkpoint = Checkpoint(run.checkpoint, writer, interrupts, recipe, checkpoint_minutes, session)
-            current = _fit_plan(learn, [Resume(state), checkpoint], partial(_later, writer.submit, run.path))
+            current = _fit_plan(
+                learn, [Resume(state, run.checkpoint), checkpoint], partial(_later, writer.submit, run.path)
+            )
     except Exception:
         run.withdraw()
         raise

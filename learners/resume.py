@@ -10,6 +10,7 @@ from torch import nn
 
 from callbacks.training.means import accuracy
 from data import DataError, open_source
+from learners.class_order import in_order_of
 from learners.device import pick_device, precision
 from learners.factory import Callbacks, Metrics, assemble
 from learners.learner import ImageLearner
@@ -58,7 +59,7 @@ def resume_learner(
             f"images then, {len(source.train)} + {len(source.valid)} now); put them back, or start a new "
             "run"
         )
-    source = replace(source, classes=facts["classes"])  # in the order that the run began with
+    source = in_order_of(source, facts["classes"], opened.path / "recipe.json")
     _tell_differences(opened.path, facts, device)
     return assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=opened)
 

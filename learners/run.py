@@ -15,11 +15,13 @@ from callbacks.checkpoint.archive import FORMAT, CheckpointError, read_state, re
 from data.common.errors import InputError, TrainingError
 from data.common.files import write_json
 from learners.recipe import Plan, Recipe
+from learners.run_files import validated, validated_recipe
 
 log = logging.getLogger(__name__)
 
 LOCK = ".lock"
 LEARNER = "learner"  # the folder for what a session saves by itself
+RESTORE = "restore the file from a backup, or start a new run"
 BEFORE = {"decay": "cosine"}  # what runs did before these settings existed, where that is not the default
 CHANGEABLE = ("device", "workers", "cache", "graph", "log")  # settings that do not change the result
 
@@ -98,25 +100,34 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of the run. A setting that `recipe.json` lacks has its default, or its value in `BEFORE`."""
+        """The recipe of the run. A setting that `recipe.json` lacks has its default, or its value in `BEFORE`.
+
+        Raises:
+            RunDirectoryError: `recipe.json` cannot be read, or holds a setting that no run can have.
+        """
         stored = self.description
-        return Recipe.of(**BEFORE | {f.name: stored[f.name] for f in fields(Recipe) if f.name in stored})
+        try:
+            return validated_recipe(BEFORE | {f.name: stored[f.name] for f in fields(Recipe) if f.name in stored})
+        except ValueError as error:
+            raise RunDirectoryError(
+                f"{self.path / 'recipe.json'}: does not hold what it must ({error}); {RESTORE}"
+            ) from error
 
     def read_json(self, name: str) -> dict[str, Any]:
         """One of the JSON files of the run.
 
         Raises:
-            RunDirectoryError: the file is missing or cannot be read.
+            RunDirectoryError: the file is missing, cannot be read, or does not hold what it must.
         """
         path = self.path / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return validated(name, json.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise RunDirectoryError(
                 f"{path}: cannot be read ({error.strerror}); name the directory of a run"
             ) from error
-        except ValueError as error:
-            raise RunDirectoryError(f"{path}: is not valid JSON ({error}); restore it from a backup") from error
+        except (ValueError, RecursionError) as error:
+            raise RunDirectoryError(f"{path}: does not hold what it must ({error}); {RESTORE}") from error
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -168,12 +179,15 @@ class Run:
             log.warning("%s has no checkpoint yet: the run starts again", self.path)
             return None
         state = read_state(self.checkpoint)
-        if state.get("format") != FORMAT:
+        if not isinstance(state, dict) or state.get("format") != FORMAT:
             raise CheckpointError(
                 f"{self.checkpoint}: written by another version of this program; resume with that version, or start a "
                 "new run"
             )
-        ours, theirs = plan.to_dict(), state["recipe"]
+        try:
+            ours, theirs = plan.to_dict(), validated("checkpoint.pt", state)["recipe"]
+        except ValueError as error:
+            raise CheckpointError(f"{self.checkpoint}: does not hold what it must ({error}); {RESTORE}") from error
         known = [name for name in ours if name in theirs and name not in CHANGEABLE]  # it may be older than a setting
         other = [name for name in known if ours[name] != theirs[name]]
         if other:

@@ -17,6 +17,12 @@ FORMAT = 4  # of the checkpoint; a file of another format is refused
 SEAL = struct.Struct("<H64s")  # the length of the zip comment, and the comment: a SHA-256 in hexadecimal
 
 
+BROKEN = (  # what torch raises for an archive that holds something else, or that is damaged
+    *(pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError),
+    *(AssertionError, MemoryError, OverflowError, struct.error),
+)
+
+
 class CheckpointError(InputError):
     """The checkpoint cannot be used."""
 
@@ -51,9 +57,9 @@ def read_state(path: Path) -> dict[str, Any]:
         )
     try:
         return torch.load(io.BytesIO(archive), weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError) as error:
+    except BROKEN as error:
         raise CheckpointError(
-            f"{path}: holds more than tensors and plain values, and could run code when loaded; "
+            f"{path}: holds something else than tensors and plain values, and could run code when loaded; "
             "do not trust where it comes from, remove it"
         ) from error
 

@@ -10,7 +10,7 @@ from fastai.callback.core import Callback
 
 from callbacks.checkpoint.archive import write_state
 from callbacks.checkpoint.interrupt import Interrupts
-from callbacks.checkpoint.state import before_checkpoint, capture, check_callbacks, is_finite, restore
+from callbacks.checkpoint.state import before_checkpoint, capture, check_state, is_finite, restore
 from callbacks.checkpoint.writer import BackgroundWriter
 from callbacks.order import CHECKPOINT, RESUME
 from callbacks.training.rates import rate_and_momentum
@@ -93,16 +93,20 @@ class Resume(Callback):
     """Begins a fit where `state` was captured; without one it does nothing.
 
     No event is fired for an epoch or a step that was already done.
+
+    Args:
+        state: see `capture`.
+        path: of the checkpoint, for messages.
     """
 
     order, run_valid = RESUME, False
 
-    def __init__(self, state: dict[str, Any] | None) -> None:
-        self.state = state
+    def __init__(self, state: dict[str, Any] | None, path: Path) -> None:
+        self.state, self.path = state, path
 
     def before_fit(self) -> None:
         if self.state:
-            check_callbacks(self.learn, self.state)
+            check_state(self.learn, self.state, self.path)
             self.learn.first_epoch = self.state["epoch"]
 
     def before_train(self) -> None:
@@ -118,5 +122,5 @@ class Resume(Callback):
     def _restore(self) -> None:
         """Only now: all others have set themselves back for the new epoch."""
         if self.state:
-            restore(self.learn, self.state)
+            restore(self.learn, self.state, self.path)
             self.state = None

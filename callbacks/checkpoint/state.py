@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,37 +55,51 @@ def capture(learn: Learner, recipe: dict[str, Any], session: Sequence[Callback] 
     return _plain(state) | {"attributes": attributes}
 
 
-def check_callbacks(learn: Learner, state: dict[str, Any]) -> None:
+def check_state(learn: Learner, state: dict[str, Any], path: Path) -> None:
     """Refuse a learner that cannot go on from `state`, before it takes a step.
 
+    Args:
+        path: of the checkpoint, for messages.
+
     Raises:
-        CheckpointError: the checkpoint holds the state of a callback that the learner does not have.
+        CheckpointError: the checkpoint holds the state of a callback that the learner does not have, or was written
+            beyond the end of the run.
     """
     kept = state["callbacks"].keys() | state.get("attributes", {}).keys()
     if missing := sorted(kept - _named(learn).keys()):
         raise CheckpointError(
-            f"the run was trained with the callback {', '.join(missing)}, which this learner lacks; "
+            f"{path}: the run was trained with the callback {', '.join(missing)}, which this learner lacks; "
             "pass it in `cbs` when you resume the run"
+        )
+    steps = len(learn.dls.train)
+    if state["epoch"] >= learn.n_epoch or state["step"] > steps:
+        raise CheckpointError(
+            f"{path}: written in epoch {state['epoch']} after step {state['step']}, but the run has {learn.n_epoch} "
+            f"epochs of {steps} steps; put a good copy in its place, or remove it and the run begins again"
         )
 
 
-def restore(learn: Learner, state: dict[str, Any]) -> None:
+def restore(learn: Learner, state: dict[str, Any], path: Path) -> None:
     """Put `learn` back to where `capture` was called.
+
+    Args:
+        path: of the checkpoint, for messages.
 
     Raises:
         CheckpointError: the state does not fit the model, the optimizer or a callback.
     """
     named = _named(learn)
-    with _fitting("the weights", "pass the net that the run had as `model`"):
+    with _fitting(f"{path}: the weights", "pass the net that the run had as `model`"):
         learn.model.load_state_dict(state["model"])
         _set_gradients(learn.model, state.get("gradients", []))
-    with _fitting("the state of the optimizer", "resume with the version of this program that the run began with"):
+    with _fitting(f"{path}: the state of the optimizer", "resume with the program's version that the run began with"):
         learn.opt.load_state_dict(state["opt"])
     for name, of_callback in state["callbacks"].items():
-        with _fitting(f"the state of the callback {name}", "pass that callback as the run had it"):
+        with _fitting(f"{path}: the state of the callback {name}", "pass that callback as the run had it"):
             named[name].load_state_dict(of_callback)
     for name, attributes in state.get("attributes", {}).items():
-        set_attributes(named[name], attributes, learn.dls.device)
+        with _fitting(f"{path}: the state of the callback {name}", "pass that callback as the run had it"):
+            set_attributes(named[name], attributes, learn.dls.device)
     learn.train_iter = state["epoch"] * len(learn.dls.train) + state["step"]
 
 
@@ -93,9 +108,9 @@ def _fitting(what: str, hint: str) -> Iterator[None]:
     """Say in one sentence what did not take its state."""
     try:
         yield
-    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{what} in the checkpoint does not fit this learner ({why}); {hint}") from error
+        raise CheckpointError(f"{what} cannot be taken by this learner ({why}); {hint}") from error
 
 
 def _set_gradients(model: nn.Module, gradients: list[torch.Tensor | None]) -> None:

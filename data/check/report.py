@@ -16,6 +16,7 @@ from data.check.facts import Facts
 from data.check.finding import LEVELS, Case, Finding, find_all
 from data.check.survey import Survey, survey
 from data.common.files import replacing, write_json
+from data.common.text import shown
 
 MOST_CASES = 10  # of a kind, on the screen
 MOST_NAMES = 2  # of a case, on the screen
@@ -175,9 +176,3 @@ def _case_line(case: Case, root: str) -> str:
     names = [shown(name.removeprefix(f"{root}{os.sep}")) for name in case.names]
     more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
     return f"{', '.join(names[:MOST_NAMES])}{more}{': ' if case.note else ''}{shown(case.note)}"
-
-
-def shown(name: str) -> str:
-    """A name as a terminal can show it: bytes that are no UTF-8 and control characters become escapes."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
 from data.check.finding import Finding
-from data.check.report import CheckReport, shown
+from data.check.report import CheckReport
 from data.common.errors import DataError
+from data.common.text import shown
 from data.reading import fitted, open_rgb
 
 COLUMNS, ROWS = 8, 2  # of pictures, for each kind of finding

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.common.errors import DataError
+from data.common.text import shown
 from data.items import ImageFile
 from data.sources.registry import Splits, path_of, source
 from data.sources.splits import SPLITS, class_of, split_of
@@ -74,14 +75,15 @@ def _split(value: str, where: str) -> str:
 
 def _image(folder: Path, name: str, label: str, where: str) -> ImageFile:
     if not label:
-        raise DataError(f"{where}: the label is empty; name the class of {name}, or remove the row")
+        raise DataError(f"{where}: the label is empty; name the class of {shown(name)}, or remove the row")
+    path = shown(f"{folder / name}")
     try:
         found = os.stat(folder / name)
     except (OSError, ValueError) as error:  # ValueError: no file name has a zero byte
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{where}: {folder / name} cannot be found ({reason}); {RELATIVE}") from error
+        raise DataError(f"{where}: {path} cannot be found ({reason}); {RELATIVE}") from error
     if not stat.S_ISREG(found.st_mode):
-        raise DataError(f"{where}: {folder / name} is no file; {RELATIVE}")
+        raise DataError(f"{where}: {path} is no file; {RELATIVE}")
     return ImageFile(str(folder), class_of(label), name, found.st_size, found.st_mtime_ns)
 
 

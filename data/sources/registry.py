@@ -95,8 +95,10 @@ def path_of(data: str) -> Path:
     """The absolute path that `data` stands for, whether or not there is something.
 
     Raises:
-        DataError: a path that cannot be looked at, as one that is too long.
+        DataError: no path at all, or one that cannot be looked at, as one that is too long.
     """
+    if not data:
+        raise DataError(f"`data` is empty; it may be {data_help()}")
     try:
         path = Path(data).expanduser().absolute()
         path.exists()

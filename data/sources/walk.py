@@ -49,7 +49,7 @@ def images_below(folder: str, above: set[tuple[int, int]], ignored: Counter[str]
     seen, waiting = set(above), [""]
     while waiting:
         below = waiting.pop()
-        here = os.path.join(folder, below)
+        here = os.path.join(folder, below) if below else folder
         identity = identity_of(here)
         if identity in seen:
             ignored[AGAIN] += 1

@@ -1,5 +1,7 @@
 """A run with callbacks of fastai that is resumed is the run that was never interrupted."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -80,7 +82,7 @@ def test_gradients_that_are_being_added_up_go_on(tmp_path):
     take = Take(5)  # two batches of three
     straight.fit(3, 0.05, cbs=[*cbs, take])
     assert take.state["attributes"]["gradient_accumulation"]["count"] == 32
-    resumed.fit(3, 0.05, cbs=[*cbs, Resume(take.state)])
+    resumed.fit(3, 0.05, cbs=[*cbs, Resume(take.state, Path("checkpoint.pt"))])
     assert resumed.recorder.losses == straight.recorder.losses
     weights = resumed.model.state_dict()
     assert all(torch.equal(weights[name], tensor) for name, tensor in straight.model.state_dict().items())
@@ -101,9 +103,8 @@ class Holds(Callback):
 
 def test_a_state_that_cannot_be_restored_is_told_in_one_sentence(tmp_path):
     begin_and_stop(tmp_path / "run", [Holds(3)], 2)
-    message = (
-        r"the state of the callback holds in the checkpoint does not fit this learner \(The size of tensor .*\); pass"
-    )
+    words = r"checkpoint.pt: the state of the callback holds cannot be taken by this learner"
+    message = rf"{words} \(The size of tensor .*\); pass"
     with pytest.raises(CheckpointError, match=message) as raised:
         resume_learner(tmp_path / "run", cbs=[Holds(4)]).fit_recipe()
     assert "\n" not in str(raised.value)
@@ -113,7 +114,7 @@ def test_a_net_of_other_layers_is_told_in_one_sentence(tmp_path, monkeypatch):
     begin_and_stop(tmp_path / "run", [], 2)
     learn = resume_learner(tmp_path / "run")
     learn.model[0] = torch.nn.Conv2d(3, 8, 5)
-    with pytest.raises(CheckpointError, match=r"the weights in the checkpoint does not fit") as raised:
+    with pytest.raises(CheckpointError, match=r"checkpoint.pt: the weights cannot be taken") as raised:
         learn.fit_recipe()
     assert "\n" not in str(raised.value)
 

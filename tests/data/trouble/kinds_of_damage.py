@@ -65,6 +65,11 @@ if HAS_AVIF:
     bad("an AVIF whose pixels are noise", "x.avif", stored("AVIF", COLOUR)[:350] + bytes(400), "(no-image|damaged)")
 
 
+@kind(r'"empty".*one', refused=r"one\\nname\\nof\\nlines\.png: not a readable image", skipped=True)
+def an_empty_file_with_line_breaks_in_its_name(folder: Pictures) -> None:
+    folder.add("train/cat/one\nname\nof\nlines.png", b"")
+
+
 @kind(r'"damaged".*000\d\.png.*000\d\.png', refused=r"0000\.png: .*replace or remove it")
 def a_set_of_which_nothing_can_be_read(folder: Pictures) -> None:
     for path in folder.root.rglob("*.png"):

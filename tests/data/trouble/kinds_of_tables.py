@@ -34,6 +34,7 @@ wrong("a row without a label", "train/cat/0000.png,,train", "the label is empty"
 wrong("a row without a file", ",cat,train", "is no file")
 wrong("a row of an unknown split", "train/cat/0000.png,cat,Trian", "unknown split 'Trian'")
 wrong("a row whose file name is too long", f"{'x' * 300}.png,cat,train", "cannot be found")
+wrong("a row of several lines", '"a\nb\nc\nd.png",cat,train', "cannot be found")
 wrong("a row with a zero byte", "train/cat/a\0b.png,cat,train", "cannot be found")
 
 

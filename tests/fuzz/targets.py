@@ -1,0 +1,200 @@
+"""What is fuzzed: the ways in which files come into the program, each with files to begin with."""
+
+import io
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastai.callback.core import Callback
+from hypothesis import strategies as st
+from mutations import altered, damaged, json_files, tables
+from PIL import Image, features
+from torch import nn
+
+from callbacks.checkpoint import archive
+from callbacks.order import RESUME
+from data import open_source
+from data.check.facts import examine
+from data.check.report import check_data
+from data.items import ImageFile
+from data.reading import open_rgb, read_pixels
+from learners import image_learner, resume_learner
+from learners.model_files import load_model
+
+SIDE = 16
+
+
+@dataclass(frozen=True)
+class Target:
+    """A way in for files.
+
+    Attributes:
+        name: what is read.
+        path: where the file is put.
+        read: reads the file as the program does.
+        files: what it may hold, hardly ever a file in order.
+        settings: of a recipe that an error may name instead of the file, in the words of whoever reads them.
+    """
+
+    name: str
+    path: Path
+    read: Callable[[Path], Any]
+    files: st.SearchStrategy[bytes]
+    settings: tuple[str, ...] = ()
+
+
+class OneLayer(nn.Sequential):
+    """The smallest net with statistics of its own."""
+
+    def __init__(self, n_classes: int, in_channels: int = 3) -> None:
+        layers = nn.Conv2d(in_channels, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        super().__init__(*layers, nn.Linear(4, n_classes))
+
+
+def pictures() -> list[bytes]:
+    """A small picture in every format, with EXIF data and with a colour profile where there may be."""
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 4), dtype=np.uint8)
+    colour, alpha = Image.fromarray(pixels[..., :3]), Image.fromarray(pixels)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    exif, profile = {"exif": turned.tobytes()}, {"icc_profile": bytes(200)}
+    made = [
+        *(
+            (colour, "JPEG", exif | profile),
+            (colour, "JPEG", {"progressive": True}),
+            (colour.convert("CMYK"), "JPEG", {}),
+        ),
+        *((colour, "PNG", {}), (alpha, "PNG", exif | profile), (colour.quantize(), "PNG", {"transparency": 3})),
+        *((Image.fromarray(pixels[..., 0].astype(np.uint16) * 257), "PNG", {}), (colour, "GIF", {"save_all": True})),
+        *((alpha, "WEBP", exif), (colour, "WEBP", {"lossless": True}), (colour, "BMP", {}), (colour, "TGA", {})),
+        *(
+            (colour, "TIFF", exif),
+            (colour, "TIFF", {"compression": "tiff_lzw"}),
+            (alpha, "ICO", {}),
+            (colour, "PPM", {}),
+        ),
+        *((colour, "PCX", {}), (colour, "DIB", {})),
+        *([(colour, "AVIF", exif)] if features.check("avif") else []),
+        *([(alpha, "JPEG2000", {})] if features.check("jpg_2000") else []),
+    ]
+    files = []
+    for image, form, options in made:
+        memory = io.BytesIO()
+        image.save(memory, form, **options)
+        files.append(memory.getvalue())
+    return files
+
+
+def read_picture(path: Path) -> None:
+    """As `check` does, which tells the reason, and as training and prediction do."""
+    examine(ImageFile(str(path.parent), "cat", path.name, 0, 0))
+    for read in (lambda: open_rgb(path.read_bytes(), name=str(path)), lambda: read_pixels(path, SIDE)):
+        read()
+    read_pixels(path, 4)
+
+
+def make_folder(root: Path) -> Path:
+    """Ten pictures in two classes."""
+    for number in range(10):
+        path = root / ("cat", "dog")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    return root
+
+
+def table_of(root: Path) -> list[list[str]]:
+    paths = sorted(root.rglob("*.png"))
+    rows = [[str(path.relative_to(root)), path.parent.name, ("train", "valid")[i % 2]] for i, path in enumerate(paths)]
+    return [["file", "label", "split"], *rows]
+
+
+def read_table(path: Path) -> None:
+    check_data(path)
+    open_source(path)
+
+
+class Enough(BaseException):
+    """Ends a training, and is nothing that a handler of errors would take for one."""
+
+
+class Stop(Callback):
+    """Ends a training as soon as it is where its checkpoint was written, and after two steps.
+
+    Attributes:
+        steps: of the class, for what an instance holds is part of the checkpoint.
+    """
+
+    order = RESUME + 1
+    steps = 2
+
+    def before_batch(self) -> None:
+        if self.train_iter >= self.steps:
+            self.learn.checkpoint.writer.wait()
+            raise Enough
+
+    after_train = before_batch
+
+
+def make_runs(folder: Path, root: Path) -> tuple[Path, Path]:
+    """A finished run, and one that has a checkpoint after two of its eight steps."""
+    settings = {"model": "one-layer", "size": SIDE, "epochs": 2, "batch_size": 2, "device": "cpu", "workers": 1}
+    finished, stopped = root / "finished", root / "stopped"
+    image_learner(folder, out=finished, **settings).fit_recipe()
+    with suppress(Enough):
+        image_learner(folder, out=stopped, cbs=[Stop()], **settings).fit_recipe(checkpoint_minutes=0)
+    return finished, stopped
+
+
+StopAtOnce = type("Stop", (Stop,), {"steps": 0})  # before any step; it is known by the name of its class
+
+
+def resume(path: Path) -> None:
+    """As `--resume` does, until the checkpoint was taken in."""
+    with suppress(Enough):
+        resume_learner(path.parent, cbs=[StopAtOnce()]).fit_recipe()
+
+
+def state_files(state: dict[str, Any], scratch: Path) -> st.SearchStrategy[bytes]:
+    """Checkpoints with a right seal around an altered state."""
+
+    def written(other: Any) -> bytes:
+        archive.write_state(scratch, other)
+        return scratch.read_bytes()
+
+    return altered(state).map(written)
+
+
+def resealed(data: bytes) -> bytes:
+    """A right seal around any bytes."""
+    return archive._sealed(data + bytes(2))
+
+
+def make_targets(root: Path) -> dict[str, Target]:
+    """All targets, by name, with their files below `root`."""
+    folder = make_folder(root / "pictures")
+    finished, stopped = make_runs(folder, root)
+    recipe, model = (json.loads(path.read_text()) for path in (stopped / "recipe.json", finished / "model.json"))
+    weights, place = finished / "model.safetensors", stopped / "checkpoint.pt"
+    checkpoint, state = place.read_bytes(), archive.read_state(place)
+    found = [
+        Target("picture", root / "picture.png", read_picture, st.sampled_from(pictures()).flatmap(damaged)),
+        Target("table", folder / "labels.csv", read_table, table_files(folder)),
+        Target("recipe", stopped / "recipe.json", resume, json_files(recipe), ("`data`", "`model`")),
+        Target("model", finished / "model.json", lambda path: load_model(path.parent), json_files(model)),
+        Target("weights", weights, lambda path: load_model(path.parent), damaged(weights.read_bytes())),
+        Target("checkpoint", place, resume, damaged(checkpoint)),
+        Target("sealed archive", place, resume, damaged(checkpoint[: -archive.SEAL.size]).map(resealed)),
+        Target("sealed state", place, resume, state_files(state, root / "scratch.pt")),
+    ]
+    return {target.name: target for target in found}
+
+
+def table_files(folder: Path) -> st.SearchStrategy[bytes]:
+    rows = table_of(folder)
+    text = "\n".join(",".join(row) for row in rows).encode()
+    return st.one_of(tables(rows), damaged(text))
