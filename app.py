@@ -103,10 +103,26 @@ def evaluate(
     tta: Annotated[bool, typer.Option("--tta", help="also with the mean of six views of each image")] = False,
     as_json: Json = False,
 ) -> None:
-    """Validate the model of a run."""
+    """Validate the model of a run: accuracy with its interval, each class, confusions and calibration."""
+    from learners.answers.summary import print_evaluation
     from learners.evaluation import evaluate
 
-    show(evaluate(run, data, tta), as_json)
+    results = evaluate(run, data, tta)
+    show(results, as_json) if as_json else print_evaluation(results)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="directory of a finished run, or of several to compare")],
+    out: Annotated[Path | None, typer.Option(help="page to write [default: in the directory of the first run]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write report.html of a run, or comparison.html of several: one page that holds all that it shows."""
+    from learners.answers.comparison.page import compare_runs
+    from learners.answers.page import report_run
+
+    page = compare_runs(runs, out) if len(runs) > 1 else report_run(runs[0], out=out)
+    show({"report": str(page)}, as_json)
 
 
 @app.command()
@@ -130,6 +146,17 @@ def predict(
         show({"run": str(run)} | found.to_dict(), as_json)
     if found.unreadable:
         raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    run: Run,
+    port: Annotated[int, typer.Option(help="0 takes one that is free", min=0, max=65535)] = 8000,
+) -> None:
+    """Open a page on this machine on which images can be tried; Ctrl-C ends it."""
+    from learners.serving import serve
+
+    serve(run, port)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -115,5 +116,5 @@ def _problem(error: BaseException, name: str) -> str:
     if name.lower().endswith(HEIC) and HEIC[0] not in Image.registered_extensions():
         return "to read HEIC, install pillow-heif: pip install pillow-heif"
     told = getattr(error, "strerror", None) or str(error)
-    reason = next(iter(told.splitlines()), "").split(" '")[0]  # without the path once more
+    reason = re.split(" ['<]", next(iter(told.splitlines()), ""))[0]  # without the path or the stream once more
     return f"not a readable image ({reason or type(error).__name__}); replace or remove it"

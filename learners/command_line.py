@@ -16,7 +16,7 @@ import typer
 
 from learners.recipe import Recipe
 
-NAMES = (*(f.name for f in fields(Recipe)), "out", "min_confidence", "csv", "format")
+NAMES = (*(f.name for f in fields(Recipe)), "out", "min_confidence", "csv", "format", "port")
 FLAGS = {name: f"--{name.replace('_', '-')}" for name in NAMES}
 FLAGS |= {"lr_find": "`lr-find`", "num_it": "--steps", "start_lr": "--start-lr", "end_lr": "--end-lr"}
 
@@ -71,6 +71,7 @@ def _lines(results: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 def with_flags(message: str) -> str:
     """A message of the library in the words of the command line: `` `batch_size` `` becomes --batch-size."""
     message = re.sub(r"resume_learner\('(.+?)'\)", r"python app.py fit --resume \1", message)
+    message = re.sub(r"report_run\('(.+?)'\)", r"python app.py report \1", message)
     return re.sub(r"`(\w+)`", lambda match: FLAGS.get(match[1], match[0]), message)
 
 

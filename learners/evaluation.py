@@ -1,8 +1,7 @@
 """What the model of a finished run is worth. Without fastai, whose import takes longer than an evaluation on a GPU."""
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +9,38 @@ import torch
 from torch import Tensor, nn
 
 from callbacks.training.means import RunningMean, accuracy
-from data import DataError, Source, open_source, validation_source
 from data.common.files import write_json
 from data.validation import validation_batches
-from learners.device import autocast, pick_device
-from learners.model_files import SavedModel, load_model
-from learners.recipe import Plan
+from learners.answers.outputs import Outputs, outputs_of
+from learners.answers.summary import figures_of
+from learners.device import pick_device
+from learners.opened import OpenedRun, open_run
 from learners.run import Run
 from learners.tta import SixViews
 
 log = logging.getLogger(__name__)
 
 
-def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False) -> dict[str, Any]:
-    """Accuracy and loss of a run's model; `tta` adds `accuracy_tta`, of six views, also to the run's `metrics.json`.
+@dataclass(frozen=True)
+class Measured:
+    """What one pass over the validation images gives.
 
-    A run with a loss function of its session has no `valid_loss` here: nobody knows that function any more.
+    Attributes:
+        outputs: of the model.
+        loss: with the label smoothing of the run.
+        accuracy: a fraction. Both are summed as the learner sums them, so that they equal `metrics.json`.
+    """
+
+    outputs: Outputs
+    loss: float
+    accuracy: float
+
+
+def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False) -> dict[str, Any]:
+    """Accuracy and loss of a run's model, and what `figures_of` adds.
+
+    `tta` adds `accuracy_tta`, of six views, also to the run's `metrics.json`. A run with a loss function of its
+    session has no `valid_loss` here: nobody knows that function any more.
 
     Args:
         data: a folder to validate on instead of the run's own images: its validation split, or all of it where it
@@ -37,84 +52,50 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
     """
     path = Path(run)
     opened = open_run(path, data)
-    plan, device = opened.plan, pick_device("auto")
-    model = opened.saved.model.to(device).to(memory_format=torch.channels_last)
-
-    def measure(model: nn.Module) -> tuple[float, float]:
-        bs = 2 * plan.batch_size  # as the learner's
-        batches = validation_batches(opened.source, plan.size, opened.saved.stats, bs, plan.cache, device)
-        return _loss_and_accuracy(model, batches, nn.CrossEntropyLoss(label_smoothing=plan.label_smoothing))
-
-    valid_loss, hits = measure(model)
-    results: dict[str, Any] = {"accuracy": hits, "valid_loss": valid_loss, "valid_images": len(opened.source.valid)}
+    found = measure(opened)
+    results: dict[str, Any] = {
+        "accuracy": found.accuracy,
+        "valid_loss": found.loss,
+        "valid_images": len(opened.source.valid),
+    }
     if loss := Run.open(path).description.get("session", {}).get("loss"):
         del results["valid_loss"]
         log.warning("%s was trained with the loss %s, which is not in its files: valid_loss is left out", path, loss)
     if tta:
-        results["accuracy_tta"] = measure(SixViews(model, mirror=plan.mirror != "none"))[1]
+        results["accuracy_tta"] = measure(opened, tta=True).accuracy
     if tta and data is None:
         metrics = Run.open(path).read_json("metrics.json") | {"accuracy_tta": results["accuracy_tta"]}
         write_json(path / "metrics.json", metrics)
-    return results
+    return results | figures_of(found.outputs, temperature_of(path))
 
 
-@torch.no_grad()
-def _loss_and_accuracy(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], loss_func: nn.Module
-) -> tuple[float, float]:
-    """Of a model in eval mode, on at least one batch; the sums are those of the learner's validation."""
-    loss, hits = RunningMean(), RunningMean()
-    for x, y in batches:
-        with autocast(x.device):
-            logits = model(x)
-            loss.add(loss_func(logits, y), len(y))
-        hits.add(accuracy(logits, y), len(y))
-    assert loss.value is not None
-    assert hits.value is not None
-    return float(loss.value), float(hits.value)
+def temperature_of(run: Path) -> float:
+    """The temperature that a run keeps in its `model.json`; 1 for a run of an earlier version, which keeps none."""
+    return float(Run(run, new=False).read_json("model.json").get("temperature", 1.0))
 
 
-@dataclass(frozen=True)
-class OpenedRun:
-    """A finished run, ready to look at images.
-
-    Attributes:
-        saved: its model.
-        source: the images to validate on.
-        plan: the plan of the run, adapted to those images.
-    """
-
-    saved: SavedModel
-    source: Source
-    plan: Plan
-
-
-def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None) -> OpenedRun:
-    """The model of a finished run, and the images to validate on.
+def measure(opened: OpenedRun, tta: bool = False) -> Measured:
+    """One pass of a run's model over its images, on the fastest device.
 
     Args:
-        data: images to validate on instead of the run's own; see `evaluate`.
-        model: see `load_model`.
+        tta: with the mean of six views of each image.
 
     Raises:
-        RunDirectoryError: see `load_model`, or no recipe.
-        DataError: the images cannot be read, or are not those that the run was trained on.
+        DataError: an image that cannot be read, named.
     """
-    saved = load_model(path, model)
-    run = Run.open(path)
-    if data is None:
-        source = replace(_own_source(run), classes=list(saved.classes))  # in the order that it was trained with
-        return OpenedRun(saved, source, run.recipe.plan_for(source))
-    source = validation_source(data, saved.classes)
-    recipe = run.recipe
-    batch_size = min(recipe.batch_size or 1, len(source.valid))
-    recipe = replace(recipe, data=source.name, batch_size=batch_size, cache="none")
-    return OpenedRun(saved, source, recipe.resolve(len(source.valid), source.size, source.mirror, source.crop))
+    plan, device = opened.plan, pick_device("auto")
+    model = opened.saved.model.to(device).to(memory_format=torch.channels_last)
+    views: nn.Module = SixViews(model, mirror=plan.mirror != "none") if tta else model
+    bs = 2 * plan.batch_size  # as the learner's
+    batches = validation_batches(opened.source, plan.size, opened.saved.stats, bs, plan.cache, device)
+    loss, hits = RunningMean(), RunningMean()
+    loss_func = nn.CrossEntropyLoss(label_smoothing=plan.label_smoothing)
 
+    def add(logits: Tensor, y: Tensor) -> None:
+        loss.add(loss_func(logits, y), len(y))
+        hits.add(accuracy(logits, y), len(y))
 
-def _own_source(run: Run) -> Source:
-    recipe = run.recipe
-    source = open_source(recipe.data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
-    if source.fingerprint != run.description["fingerprint"]:
-        raise DataError(f"{recipe.data}: its files are not those of the run; name a folder as `data`")
-    return source
+    outputs = outputs_of(views, opened.source, batches, add)
+    assert loss.value is not None
+    assert hits.value is not None
+    return Measured(outputs, float(loss.value), float(hits.value))

@@ -11,7 +11,7 @@ from typing import Any
 from data.common.errors import DataError, InputError, TrainingError
 from data.common.files import write_csv
 from data.named import named_images
-from learners.evidence import EvidencePictures
+from learners.evidence import Evidence, EvidencePictures
 from learners.predictor import GUESSES, Answer, Predictor, Unreadable
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def predict(
         TrainingError: a file could not be written after all, as on a full disk.
     """
     predictor, found = Predictor(run, min_confidence), Predictions()
-    pictures = EvidencePictures(run, predictor, _made(cam)) if cam else None
+    pictures = EvidencePictures(Evidence(run, predictor), _made(cam)) if cam else None
     if csv and csv.is_dir():
         raise InputError(f"{csv} is a folder; name a file as `csv`")
     if csv:
@@ -100,7 +100,7 @@ def _answers(
     for batch in predictor.batches(paths, unreadable):
         answers = predictor.answers(batch)
         if pictures:
-            pictures.draw(batch, answers)
+            pictures.write(batch, answers)
         yield from answers
 
 

@@ -1,5 +1,6 @@
 """The fit of a whole recipe: what `ImageLearner.fit_recipe` does."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -19,10 +20,15 @@ from callbacks.training.measured import MeasuredModel
 from callbacks.training.precision import PrecisionRecord
 from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, write_schedule
 from callbacks.training.step_seed import StepSeed
-from data.common.errors import TrainingError
+from data.common.errors import AppError, TrainingError
 from data.common.files import replacing, write_json
+from data.validation import validation_batches
+from learners.answers import outputs
+from learners.answers.page import report_run
+from learners.answers.temperature import fit_temperature
 from learners.heatmaps import choose_heatmaps
-from learners.model_files import write_model
+from learners.model_files import SavedModel, write_model
+from learners.opened import OpenedRun
 from learners.optimizer import Group, param_groups
 from learners.provenance import provenance
 from learners.result import FitResult
@@ -32,6 +38,8 @@ from learners.warmup import warm_up
 
 if TYPE_CHECKING:
     from learners.learner import ImageLearner
+
+log = logging.getLogger(__name__)
 
 Submit = Callable[..., Any]  # calls a function that writes a file, with its arguments
 Writes = Callable[[Callable[..., None], str], Callable[[Any], None] | None]  # (function, file name) to a shorter one
@@ -56,6 +64,7 @@ def fit_run(learn: "ImageLearner", run: Run, checkpoint_minutes: float) -> dict[
     metrics = _metrics(learn, current)
     with run.results():
         _write_results(learn, run.path, metrics)
+    _write_report(learn, run)
     return metrics
 
 
@@ -179,8 +188,30 @@ def _write_results(learn: "ImageLearner", folder: Path, metrics: dict[str, Any])
     assert learn.fitted is not None
     write_history(folder / "history.csv", learn.fitted.epochs)
     write_schedule(folder / "schedule.csv", learn.fitted.steps)
-    heatmaps, dls, plan = asdict(choose_heatmaps(learn)), learn.dls, learn.plan
-    write_model(folder, learn.model, plan.model, dls.vocab, plan.size, dls.stats, heatmaps=heatmaps)
+    dls, plan, answers = learn.dls, learn.plan, _outputs(learn)
+    answers.save(folder / outputs.FILE)
+    more = {"heatmaps": asdict(choose_heatmaps(learn)), "temperature": fit_temperature(answers.logits, answers.targets)}
+    write_model(folder, learn.model, plan.model, dls.vocab, plan.size, dls.stats, **more)
     with replacing(folder / "curves.png") as draft:
         learn.plot_curves().savefig(draft, dpi=150)
     write_json(folder / "metrics.json", metrics)
+
+
+def _write_report(learn: "ImageLearner", run: Run) -> None:
+    """`report.html`. The run is complete without it, so that an error costs one line of the log and nothing else."""
+    dls, plan, folder = learn.dls, learn.plan, run.path
+    temperature = run.read_json("model.json")["temperature"]
+    saved = SavedModel(learn.model.eval(), list(dls.vocab), dls.stats, plan.model, plan.size, temperature)
+    try:
+        report_run(folder, OpenedRun(saved, dls.source, plan))
+    except (AppError, OSError) as error:
+        log.warning("the run is complete, without its report (%s); make it with: report_run('%s')", error, folder)
+    except Exception:  # a section may be anybody's
+        log.exception("the run is complete; an error in a section left it without its report")
+
+
+def _outputs(learn: "ImageLearner") -> outputs.Outputs:
+    """Of the model as it is, on the validation images; no random number is drawn."""
+    dls, plan = learn.dls, learn.plan
+    batches = validation_batches(dls.source, plan.size, dls.stats, 2 * plan.batch_size, plan.cache, dls.device)
+    return outputs.outputs_of(learn.model.eval(), dls.source, batches)

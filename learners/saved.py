@@ -7,9 +7,9 @@ from torch import nn
 
 from data.block import image_loaders
 from learners.device import pick_device
-from learners.evaluation import open_run
 from learners.factory import learner_of
 from learners.learner import ImageLearner
+from learners.opened import open_run
 
 
 def load_run(

@@ -99,16 +99,17 @@ def _draw_panel(axes: Axes, panel: Panel, ends: dict[bool, float]) -> None:
         image = LIGHT + (1 - LIGHT) * image.mean(2, keepdims=True).repeat(3, 2)
     axes.imshow(image, interpolation="nearest")
     if panel.heat is not None:
-        norm = _norm(ends[panel.signed], panel.signed)
+        norm = norm_of(ends[panel.signed], panel.signed)
         smooth = gaussian_filter(panel.heat, min(panel.heat.shape) * SMOOTH)
-        axes.imshow(smooth, norm=norm, cmap=_colours(panel.signed), interpolation="bilinear")
+        axes.imshow(smooth, norm=norm, cmap=colours_of(panel.signed), interpolation="bilinear")
 
 
-def _norm(end: float, signed: bool) -> Normalize:
+def norm_of(end: float, signed: bool) -> Normalize:
+    """From evidence to 0…1, where `end` is the strongest colour."""
     return Normalize(-end if signed else 0, end)
 
 
-def _colours(signed: bool) -> ListedColormap:
+def colours_of(signed: bool) -> ListedColormap:
     """Colours that are clear where there is no evidence, so that the image shows through."""
     level = np.linspace(-1 if signed else 0, 1, 256)
     colours = (DIFFERENCE if signed else EVIDENCE)(np.linspace(0, 1, 256))
@@ -118,7 +119,7 @@ def _colours(signed: bool) -> ListedColormap:
 
 def _draw_bar(axes: Axes, heats: Sequence[np.ndarray], end: float, signed: bool, unit: str) -> None:
     beyond = sum(np.abs(heat).max() > end * (1 + 1e-6) for heat in heats)
-    drawn = ScalarMappable(_norm(end, signed), _colours(signed))
+    drawn = ScalarMappable(norm_of(end, signed), colours_of(signed))
     bar = axes.figure.colorbar(drawn, cax=axes, extend=("both" if signed else "max") if beyond else "neither")
     label = f"predicted less true: {unit}" if signed else unit
     bar.set_label(f"{label}\n{beyond} of {len(heats)} maps go beyond the scale" if beyond else label, fontsize=8)

@@ -1,0 +1,27 @@
+"""A heatmap over its image, as pixels: for pages, where each image stands by itself."""
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from callbacks.gradcam.plots import LIGHT, SMOOTH, colours_of, norm_of
+
+SIDE = 128  # pixels
+
+
+def overlaid(image: np.ndarray, heat: np.ndarray, end: float, signed: bool = False) -> np.ndarray:
+    """The image in light grey with the heat over it, 128×128×3, uint8, in the colours of `draw`.
+
+    Args:
+        image: H×W×3, uint8.
+        heat: H×W, in logits.
+        end: the evidence of the strongest colour, the same for all maps that are compared.
+        signed: the heat is a difference, in two colours.
+    """
+    shown = Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    grey = LIGHT + (1 - LIGHT) * np.asarray(shown).mean(2, keepdims=True) / 255  # from 0 to 1
+    smooth = gaussian_filter(np.asarray(heat, dtype=np.float32), min(heat.shape) * SMOOTH)
+    wide = Image.fromarray(smooth).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    colours = colours_of(signed)(norm_of(end, signed)(np.asarray(wide)))  # H×W×4
+    opacity = colours[..., 3:]
+    return np.round(255 * (grey * (1 - opacity) + colours[..., :3] * opacity)).astype(np.uint8)

@@ -1,0 +1,55 @@
+"""Losses and metrics by epoch."""
+
+import math
+from collections.abc import Sequence
+from itertools import cycle
+
+from markupsafe import Markup
+
+from callbacks.curves import FURTHER, TRAIN, VALID
+from learners.answers.epoch_chart import Line, epoch_chart
+from learners.answers.html import render
+from learners.answers.run_report import RunReport
+from learners.answers.section import section
+
+LOSSES = {"train_loss": "training", "valid_loss": "validation"}
+NO_METRICS = {"epoch", "lr", "momentum", "seconds", "images_per_second", *LOSSES}
+METRICS = (VALID, TRAIN, *FURTHER)
+TEMPLATE = """
+<div class="charts">{% for title, svg in charts %}
+<figure><figcaption>{{ title }}</figcaption>{{ svg }}</figure>
+{% endfor %}</div>
+"""
+
+
+@section("Curves", order=20)
+def curves(report: RunReport) -> Markup | None:
+    if not report.history:
+        return None
+    metrics = [name for name in report.history[0] if name not in NO_METRICS]
+    fractions = [name for name in metrics if all(0 <= value <= 1 for value in _values(report, name))]
+    charts = [("Loss", _chart(report, LOSSES, (TRAIN, VALID)))]
+    if fractions:
+        title = _words(fractions[0]).capitalize() if len(fractions) == 1 else "Metrics"
+        charts.append(
+            (f"{title} on the validation images", _chart(report, {name: name for name in fractions}, METRICS))
+        )
+    charts += [
+        (_words(name).capitalize(), _chart(report, {name: name}, METRICS)) for name in metrics if name not in fractions
+    ]
+    return render(TEMPLATE, charts=charts)
+
+
+def _values(report: RunReport, name: str) -> list[float]:
+    """What was measured, by epoch."""
+    return [row[name] for row in report.history if not math.isnan(row[name])]
+
+
+def _chart(report: RunReport, labels: dict[str, str], colours: Sequence[str]) -> Markup:
+    """One chart of the columns that are the keys of `labels`."""
+    names = zip(labels.items(), cycle(colours), strict=False)
+    return epoch_chart([Line(_words(label), report.history, name, colour) for (name, label), colour in names])
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

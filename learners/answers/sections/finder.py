@@ -1,0 +1,50 @@
+"""What the learning-rate finder measured, where the run began with it."""
+
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from callbacks.lr_find.plot import CHOICE, RAW, SMOOTH, TRIAL
+from learners.answers.html import render
+from learners.answers.run_report import RunReport
+from learners.answers.section import section
+from learners.answers.svg import Chart
+from learners.run import Run
+
+FILE = "lr_find.json"
+TEMPLATE = """
+<div class="charts"><figure>{{ svg }}</figure></div>
+{% if found.lr %}
+<p>Recommended and used: a peak of {{ "%.3g"|format(found.lr) }}{% if found.low and found.high %}; single batches
+recommend from {{ "%.3g"|format(found.low) }} to {{ "%.3g"|format(found.high) }}{% endif %}.</p>
+{% else %}
+<p>The finder recommended nothing: {{ found.abstained }}.</p>
+{% endif %}
+"""
+
+
+@section("Learning-rate finder", order=40)
+def finder(report: RunReport) -> Markup | None:
+    if not (report.path / FILE).exists():
+        return None
+    found = Run(report.path, new=False).read_json(FILE)
+    with Chart() as chart:
+        _draw(chart.axes, found)
+    return render(TEMPLATE, svg=chart.svg, found=found)
+
+
+def _draw(axes: Axes, found: dict[str, Any]) -> None:
+    first, curve = found["sweeps"][0], found["curve"]
+    axes.plot(first["lrs"], first["losses"], ".", ms=4, color=RAW, label="range test")
+    axes.plot(curve["lrs"], curve["losses"], color=SMOOTH, label="smoothed")
+    ended = [(trial["peak"], trial["loss"]) for trial in found["trials"] if trial["loss"] is not None]
+    if ended:
+        axes.plot(*zip(*ended, strict=True), "P-", color=TRIAL, label="end of a short run, by its peak")
+    if found["lr"]:
+        axes.axvline(found["lr"], color=CHOICE, label=f"recommended {found['lr']:.2g}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
+    losses = first["losses"]
+    if losses:  # an exploding loss would press the rest of the curve flat
+        axes.set_ylim(top=min(max(losses), 2 * losses[0] - min(losses)) if losses[0] > min(losses) else None)
+    axes.legend(fontsize=8)

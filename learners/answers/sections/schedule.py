@@ -1,0 +1,37 @@
+"""The rate as it was applied, with its peak marked."""
+
+from markupsafe import Markup
+
+from callbacks.curves import TRAIN, VALID
+from learners.answers.html import render
+from learners.answers.run_report import RunReport
+from learners.answers.section import section
+from learners.answers.svg import Chart
+
+TEMPLATE = """
+<div class="charts"><figure>{{ svg }}</figure></div>
+<p>The applied rate rises to {{ "%.4g"|format(peak.lr) }} at epoch {{ "%.4g"|format(peak.epoch) }} and ends at
+{{ "%.3g"|format(last.lr) }}. {% if gap %}In {{ "{:,}".format(steps) }} steps it differs from the plan by
+{{ "%.1g"|format(gap) }} of the rate, at the most.{% else %}In all {{ "{:,}".format(steps) }} steps it equals the plan.
+{% endif %}
+The momentum {{ "was %.3g throughout"|format(last.momentum) if constant else "changed with the rate" }}.</p>
+"""
+
+
+@section("Learning rate as applied", order=30)
+def schedule(report: RunReport) -> Markup | None:
+    rows = report.schedule
+    if not rows:
+        return None
+    rates = [row["lr"] for row in rows]
+    peak = rows[rates.index(max(rates))]
+    with Chart() as chart:
+        chart.axes.plot([row["epoch"] for row in rows], rates, color=TRAIN)
+        chart.axes.plot(peak["epoch"], peak["lr"], "o", color=VALID)
+        text = f"peak {peak['lr']:.3g} at epoch {peak['epoch']:.3g}"
+        chart.axes.annotate(text, (peak["epoch"], peak["lr"]), (6, 5), textcoords="offset points")
+        chart.axes.margins(y=0.12)
+        chart.axes.set(xlabel="epochs", ylabel="rate")
+    gap = max(abs(rate - row["planned_lr"]) / max(rate, 1e-300) for rate, row in zip(rates, rows, strict=True))
+    constant = len({row["momentum"] for row in rows}) == 1
+    return render(TEMPLATE, svg=chart.svg, peak=peak, last=rows[-1], steps=len(rows), gap=gap, constant=constant)

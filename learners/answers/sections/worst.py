@@ -1,0 +1,108 @@
+"""The worst losses: what the model saw in them, why it was wrong, and how far each heatmap can be trusted."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from callbacks.gradcam.layers import CamError
+from callbacks.gradcam.overlay import overlaid
+from callbacks.gradcam.plots import Scale, colours_of
+from callbacks.gradcam.trust import Trust
+from learners.answers.explained import ExplainedImages, explained
+from learners.answers.html import render
+from learners.answers.outputs import Outputs
+from learners.answers.pictures import data_uri
+from learners.answers.run_report import RunReport
+from learners.answers.section import section
+
+IMAGES, CONTROLS = 8, 99
+QUICK_IMAGES, QUICK_CONTROLS = 2, 19  # so that a report at the end of a fit on a CPU takes about three seconds
+TEMPLATE = """
+{% if missing %}
+<p class="missing">{{ missing }}.</p>
+<ul>{% for one in rows %}
+<li>{{ one.name }}: {{ one.true }}, taken for {{ one.predicted }} ({{ one.sure }}), loss
+{{ "%.2f"|format(one.loss) }}</li>
+{% endfor %}</ul>
+{% else %}
+<p>Heatmaps of the method {{ method }} show {{ unit }}, on one scale for all:
+0 <span class="ramp" style="background-image: {{ ramp }}"></span> {{ "%.2g"|format(end) }}. <i>Why wrong</i> is the
+evidence for the predicted class less that for the true one: orange where it is more, blue where it is less. The value p
+is the share of areas of the same size and shape, {{ controls }} at the most, that lower the margin of the class as much
+as the strongest fifth of the map; a map with p above 0.05 says little.
+{% if quick %}At the end of a fit on a CPU a few images are shown; <code>python app.py report RUN</code> shows more.
+{% endif %}</p>
+<div class="worsts">
+{% for one in rows %}
+<article class="worst"><h3>{{ one.true }} taken for {{ one.predicted }}</h3>
+<p class="note">{{ one.name }}: {{ one.sure }} {{ one.predicted }}, {{ one.truth }} {{ one.true }}, loss
+{{ "%.2f"|format(one.loss) }}; {{ one.trust }}</p>
+<div class="images">{% for uri, caption in one.images %}
+<figure><img src="{{ uri }}" alt="{{ caption }}"><figcaption>{{ caption }}</figcaption></figure>
+{% endfor %}</div></article>
+{% endfor %}
+</div>
+{% endif %}
+"""
+
+
+@section("Worst losses, and why", order=80)
+def worst(report: RunReport) -> Markup | None:
+    found = report.outputs
+    if found is None:
+        return None
+    wrong = np.flatnonzero(found.predicted != found.targets)
+    order = wrong[np.argsort(-found.losses[wrong], kind="stable")]
+    images, controls = (QUICK_IMAGES, QUICK_CONTROLS) if report.quick else (IMAGES, CONTROLS)
+    idxs = order[:images].tolist()
+    if not idxs:
+        return render("<p>Every validation image was classified correctly.</p>")
+    facts = [_facts(found, i, report.temperature) for i in idxs]
+    if report.opened is None:
+        return render(TEMPLATE, rows=facts, missing=f"The images and their heatmaps cannot be shown: {report.missing}")
+    try:
+        seen = explained(report.opened, report.path, found.predicted[idxs], found.targets[idxs], idxs, controls)
+    except CamError as reason:  # as of a net without convolutions
+        return render(TEMPLATE, rows=facts, missing=f"There are no heatmaps of this model: {reason}")
+    end = Scale(seen.unit, seen.weak).end([*seen.predicted, *seen.true])
+    shown = zip(facts, _pictures(seen, end), seen.trust, strict=True)
+    rows = [one | {"images": images, "trust": _told(trust)} for one, images, trust in shown]
+    words = {"method": seen.method, "unit": seen.unit, "end": end, "ramp": _ramp(), "controls": controls}
+    return render(TEMPLATE, rows=rows, missing="", quick=report.quick, **words)
+
+
+def _facts(found: Outputs, i: int, temperature: float) -> dict[str, Any]:
+    probabilities = found.probabilities(temperature)[i]
+    true, predicted = found.targets[i], found.predicted[i]
+    return {
+        "name": found.names[i],
+        "true": found.classes[true],
+        "predicted": found.classes[predicted],
+        "sure": f"{probabilities[predicted]:.0%}",
+        "truth": f"{probabilities[true]:.0%}",
+        "loss": float(found.losses[i]),
+    }
+
+
+def _pictures(seen: ExplainedImages, end: float) -> Iterator[list[tuple[str, str]]]:
+    """Data URI and caption of the pictures of each image."""
+    for pixels, predicted, true in zip(seen.pixels, seen.predicted, seen.true, strict=True):
+        yield [
+            (data_uri(pixels), "image"),
+            (data_uri(overlaid(pixels, predicted, end)), "predicted class"),
+            (data_uri(overlaid(pixels, true, end)), "true class"),
+            (data_uri(overlaid(pixels, predicted - true, end, signed=True)), "why wrong"),
+        ]
+
+
+def _ramp() -> str:
+    """The colours of a heatmap from no evidence to the strongest, as a gradient of CSS."""
+    stops = (f"rgb({r:.0%} {g:.0%} {b:.0%} / {a:.2f})" for r, g, b, a in colours_of(False)(np.linspace(0, 1, 6)))
+    return f"linear-gradient(90deg, {', '.join(stops)})"
+
+
+def _told(trust: Trust) -> str:
+    fills = "agrees" if trust.agrees else "disagrees"
+    return f"p {trust.p:.2f}, the margin falls by {trust.drop:.1f} logits, a second fill {fills}"
