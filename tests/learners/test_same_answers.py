@@ -60,7 +60,7 @@ def run(request, tmp_path_factory):
     pytest.importorskip("onnxscript")
     base = tmp_path_factory.mktemp("same")
     data = "digits" if request.param == "digits" else odd_folder(base / "images")
-    settings = {"size": 12, "limit": 120, "batch_size": 16, "epochs": 2, "device": "cpu"}
+    settings = {"size": 8, "limit": 60, "batch_size": 16, "epochs": 2, "device": "cpu"}
     with pytest.MonkeyPatch.context() as patch:  # ONNX has single precision, which is compared with here
         patch.setattr("learners.device.precision", lambda device: "fp32")
         image_learner(data, out=base / "run", **settings).fit_recipe()

@@ -63,7 +63,7 @@ SCRIPTS = {"onnx": ONNX, "torch-export": TORCH_EXPORT, "safetensors": SAFETENSOR
 def run(tmp_path_factory):
     """Of the published net, on digits that have to be shrunk from 16 to 12 pixels; with a temperature."""
     out = tmp_path_factory.mktemp("runs") / "run"
-    image_learner("digits", out=out, size=12, limit=100, batch_size=16, epochs=2, device="cpu").fit_recipe()
+    image_learner("digits", out=out, size=12, limit=60, batch_size=16, epochs=2, device="cpu").fit_recipe()
     path = out / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"temperature": 0.8}))
     return out
@@ -74,7 +74,7 @@ def test_it_names_the_same_classes_with_the_same_probabilities(run, name, tmp_pa
     for package in ("onnxruntime", "onnxscript") if name == "onnx" else ():
         pytest.importorskip(package)
     file = export(run, name, tmp_path / "exported.pt2").out
-    paths = [str(image.path) for image in open_source("digits", limit=100).valid[:50]]
+    paths = [str(image.path) for image in open_source("digits", limit=60).valid[:50]]
     command = [sys.executable, "-I", "-c", READ + SCRIPTS[name], str(file), *paths]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
