@@ -1,20 +1,16 @@
 """The command line: a command turns flags into one call of the library and prints what comes back."""
 
-import functools
-import inspect
-import json
 import logging
-import re
+import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import Field, fields
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
 from data.common.errors import AppError
+from learners.command_line import FlagFormatter, recipe_flags, show, with_flags
 from learners.recipe import Recipe
 
 app = typer.Typer(
@@ -29,34 +25,6 @@ Resume = Annotated[Path | None, typer.Option(help="resume the run in this direct
 
 
 Run = Annotated[Path, typer.Argument(help="directory of a finished run")]
-FLAGS = {name: f"--{name.replace('_', '-')}" for name in (*(f.name for f in fields(Recipe)), "out")}
-FLAGS |= {"lr_find": "`lr-find`", "num_it": "--steps", "start_lr": "--start-lr", "end_lr": "--end-lr"}
-
-
-def recipe_flags(command: Callable) -> Callable:
-    """Give `command` one flag for each field of `Recipe` in place of its `**settings`; it gets those that were set."""
-    hints, keyword = get_type_hints(Recipe), inspect.Parameter.KEYWORD_ONLY
-    flags = [
-        inspect.Parameter(f.name, keyword, default=None, annotation=_flag(f, hints[f.name])) for f in fields(Recipe)
-    ]
-    own = [
-        p.replace(kind=keyword) for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD
-    ]
-
-    @functools.wraps(command)
-    def with_flags(**given: Any) -> Any:
-        return command(**{name: value for name, value in given.items() if value is not None})
-
-    with_flags.__signature__ = inspect.Signature(flags + own)  # type: ignore[attr-defined]  # typeshed lacks it
-    with_flags.__annotations__ = {p.name: p.annotation for p in flags + own}
-    return with_flags
-
-
-def _flag(field: Field, hint: Any) -> Any:
-    """The typer annotation of one field; a rate that may be `auto` travels as text, and `Recipe` reads it."""
-    kind = str if str in get_args(hint) else hint
-    shown = "" if field.default is None else f" [default: {field.default}]"
-    return Annotated[kind | None, typer.Option(help=field.metadata["help"] + shown, show_default=False)]
 
 
 @app.callback()
@@ -158,6 +126,54 @@ def report(
 
 
 @app.command()
+def predict(
+    run: Run,
+    images: Annotated[list[str], typer.Argument(help="files, folders, quoted patterns; - for a list on stdin")],
+    min_confidence: Annotated[float, typer.Option(help="answer `unsure` below this probability")] = 0.0,
+    csv: Annotated[Path | None, typer.Option(help="file to write; a row for each image")] = None,
+    cam: Annotated[Path | None, typer.Option(help="folder to fill with the evidence for each answer")] = None,
+    as_json: Json = False,
+) -> None:
+    """Name the class of each image, with its probability and the next best two.
+
+    Exits with 1 if a file could not be read; the others are answered.
+    """
+    from learners.predictions import predict
+
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # names of files need not be text
+    found = predict(run, images, None if as_json else print, min_confidence=min_confidence, csv=csv, cam=cam)
+    if as_json:
+        show({"run": str(run)} | found.to_dict(), as_json)
+    if found.unreadable:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    run: Run,
+    port: Annotated[int, typer.Option(help="0 takes one that is free", min=0, max=65535)] = 8000,
+) -> None:
+    """Open a page on this machine on which images can be tried; Ctrl-C ends it."""
+    from learners.serving import serve
+
+    serve(run, port)
+
+
+@app.command()
+def export(
+    run: Run,
+    format: Annotated[str, typer.Option(help="as in onnx, torch-export, safetensors")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="file to write [default: export/model.… in the run]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the model as a file for other programs: pixels in, probabilities out; kept only if it answers alike."""
+    from learners.export.exporting import export
+
+    exported = export(run, format, out)
+    show(exported.to_dict() if as_json else exported.summary(), as_json)
+
+
+@app.command()
 def check(
     data: Annotated[str, typer.Argument(help="a folder of images, a table of labels, or the name of a source")],
     out: Annotated[Path | None, typer.Option(help="directory to make; gets check.json and a contact sheet")] = None,
@@ -186,27 +202,6 @@ def check(
         raise typer.Exit(1)
 
 
-def show(results: dict[str, Any], as_json: bool) -> None:
-    """Print results to stdout: as one JSON object, or a line each."""
-    if as_json:
-        print(json.dumps(results, allow_nan=False))
-        return
-    lines = dict(_lines(results))
-    width = max(map(len, lines))
-    for name, value in lines.items():
-        print(f"{name:<{width}}  {value}")
-
-
-def _lines(results: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in results.items():
-        if isinstance(value, dict):
-            yield from _lines(value, f"{prefix}{name}.")
-        elif isinstance(value, list):
-            yield prefix + name, ", ".join(map(str, value))
-        elif value is not None:
-            yield prefix + name, f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
 def main() -> int:
     """Run the command line; the exit code is that of the contract: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C."""
     warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # fastai's import; nothing a user can do
@@ -219,6 +214,9 @@ def main() -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # as in `predict … | head`: nobody reads the rest, and Python would fail at its exit too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except AppError as error:
         print(f"error: {with_flags(str(error))}", file=sys.stderr)
         return error.exit_code
@@ -229,20 +227,6 @@ def main() -> int:
         see = f"; see `{context.command_path} --help`" if context else ""
         print(f"error: {error.format_message()}{see}", file=sys.stderr)
         return getattr(error, "exit_code", 2)
-
-
-def with_flags(message: str) -> str:
-    """A message of the library in the words of the command line: `` `batch_size` `` becomes --batch-size."""
-    message = re.sub(r"resume_learner\('(.+?)'\)", r"python app.py fit --resume \1", message)
-    message = re.sub(r"report_run\('(.+?)'\)", r"python app.py report \1", message)
-    return re.sub(r"`(\w+)`", lambda match: FLAGS.get(match[1], match[0]), message)
-
-
-class FlagFormatter(logging.Formatter):
-    """Formats what the library logs in the words of the command line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return with_flags(super().format(record))
 
 
 if __name__ == "__main__":

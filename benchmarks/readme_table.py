@@ -89,6 +89,13 @@ def _exactness(report: dict) -> str:
     return f"a second run and a resumed one, to the last bit, on {device}: {'; '.join(rows)}"
 
 
+def _predict(report: dict) -> str:
+    clock, process = (report["ratios"][kind] for kind in ("clock", "process"))
+    what = f"answers about {report['images']:,} photographs, beside decoding and forward passes alone"
+    memory = f"memory at {report['many']:,} is {report['growth']:.2f} of that"
+    return f"{what}: {clock:.2f} by the clock, {process:.2f} of the processor's time; {memory}"
+
+
 def _finder(report: dict) -> str:
     rows = [f"{name} {row['spread']:.2f} and {row['mean_loss']:.4f}" for name, row in report["summary"].items()]
     settings = report["settings"]
@@ -140,6 +147,7 @@ OTHERS = {
     "decoding": _decoding,
     "photographs": _photographs,
     "start": _start,
+    "predict": _predict,
     "exactness": _exactness,
     "lr_finder_cifar10": _finder,
     "lr_finder_digits": _finder,

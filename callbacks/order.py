@@ -6,6 +6,7 @@ LOADER_EPOCH = -90  # before the training loader starts
 WEIGHT_AVERAGE = -20  # the model holds the average before any callback looks at a validation
 FINITE_LOSS = 51  # after the recorder has the figures of an epoch
 HISTORY = 55  # after the figures are known to be finite
+TRACKING = 58  # after the row of the epoch is made
 PLANNED_RATES = 61  # after fastai's schedulers: the plan wins
 PROGRESS = 70  # after every callback whose figures it shows
 CHECKPOINT = 90  # after all others have taken the step into account

@@ -15,7 +15,7 @@ from data.readable import tried
 from data.settings import Mirror
 from data.sources.dataset import ImageDataset, dataset_splits
 from data.sources.notes import some
-from data.sources.registry import USUAL, Splits, Suits, find
+from data.sources.registry import NOTHING, USUAL, Splits, Suits, find
 from data.sources.splits import natural
 
 log = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ def _classes(name: str, splits: Splits) -> list[str]:
     trained = {image.label for image in splits.train}
     unknown = sorted({image.label for image in splits.valid or ()} - trained)
     if not trained:
-        raise DataError(f"{name}: no images to train on; give images of each class, at least two")
+        raise DataError(f"{name}: {NOTHING}")
     if len(trained) == 1:
         raise DataError(f"{name}: one class only ({trained.pop()}); give training images of at least two")
     if unknown:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -22,14 +23,17 @@ DRAFT = 2  # a JPEG is decoded at a reduced size of no less than this times the 
 ARRAY_WHITE = {"uint8": 255, "uint16": 65535, "bool": 1, "float16": 1, "float32": 1, "float64": 1}
 
 
-def read_pixels(path: str | os.PathLike[str], size: int) -> np.ndarray:
-    """The pixels of a file, size×size×3, uint8: its shorter side resized to `size`, its centre cropped.
+def read_pixels(source: object, size: int) -> np.ndarray:
+    """The pixels of an image, size×size×3, uint8: its shorter side resized to `size`, its centre cropped.
+
+    Args:
+        source: see `open_rgb`.
 
     Raises:
         DataError: see `open_rgb`.
     """
-    pixels = plain_png(path, size)
-    return np.asarray(fitted(open_rgb(path, size), size)) if pixels is None else pixels
+    pixels = plain_png(source, size) if isinstance(source, str | os.PathLike) else None
+    return np.asarray(fitted(open_rgb(source, size), size)) if pixels is None else pixels
 
 
 def fitted(image: Image.Image, size: int) -> Image.Image:
@@ -52,7 +56,7 @@ def open_rgb(source: object, size: int | None = None, name: str | None = None) -
     Raises:
         DataError: an image that is missing, damaged or of another kind, named.
     """
-    name = name or _name_of(source)
+    name = name or name_of(source)
     try:
         if isinstance(source, Image.Image):
             return as_seen(source)
@@ -98,7 +102,8 @@ def _picture(array: np.ndarray, name: str) -> Image.Image:
     )
 
 
-def _name_of(source: object) -> str:
+def name_of(source: object) -> str:
+    """What messages call an image: its path, or else its kind."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     if isinstance(source, bytes | bytearray):
@@ -110,5 +115,6 @@ def _problem(error: BaseException, name: str) -> str:
     """What is wrong and what to do, in one line."""
     if name.lower().endswith(HEIC) and HEIC[0] not in Image.registered_extensions():
         return "to read HEIC, install pillow-heif: pip install pillow-heif"
-    reason = next(iter(str(error).splitlines()), "").split(" '")[0]  # without the path once more
+    told = getattr(error, "strerror", None) or str(error)
+    reason = re.split(" ['<]", next(iter(told.splitlines()), ""))[0]  # without the path or the stream once more
     return f"not a readable image ({reason or type(error).__name__}); replace or remove it"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from learners.factory import image_learner
     from learners.models.resnet18 import ResNet18
+    from learners.predictor import Predictor
     from learners.recipe import Recipe
     from learners.resume import resume_learner
 
@@ -30,6 +31,12 @@ _check_neighbours()
 
 from data.common.public import on_first_use  # noqa: E402  only now is it known whose package this is
 
-_HOMES = {"Recipe": "recipe", "ResNet18": "models.resnet18", "image_learner": "factory", "resume_learner": "resume"}
-__all__ = ["Recipe", "ResNet18", "image_learner", "resume_learner"]
+_HOMES = {
+    "Predictor": "predictor",
+    "Recipe": "recipe",
+    "ResNet18": "models.resnet18",
+    "image_learner": "factory",
+    "resume_learner": "resume",
+}
+__all__ = ["Predictor", "Recipe", "ResNet18", "image_learner", "resume_learner"]
 __getattr__, __dir__ = on_first_use(__name__, _HOMES)

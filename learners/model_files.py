@@ -25,11 +25,17 @@ class SavedModel:
         model: on the CPU, in eval mode.
         classes: the name of each logit.
         stats: what its images are normalised with.
+        architecture: its name in the registry of models, or its class where it is not registered.
+        size: side of its images, in pixels.
+        temperature: what its logits are divided by before they become probabilities; 1 where none was fitted.
     """
 
     model: nn.Module
     classes: list[str]
     stats: Stats
+    architecture: str
+    size: int
+    temperature: float
 
 
 def write_model(
@@ -87,7 +93,14 @@ def load_model(run: str | Path, model: nn.Module | None = None) -> SavedModel:
             f"({str(error).splitlines()[0]}); restore it from a backup, or train again"
         ) from error
     stats = Stats(tuple(description["mean"]), tuple(description["std"]))
-    return SavedModel(net.eval(), description["classes"], stats)
+    return SavedModel(
+        model=net.eval(),
+        classes=description["classes"],
+        stats=stats,
+        architecture=description["architecture"],
+        size=description["size"],
+        temperature=description.get("temperature", 1.0),
+    )
 
 
 def _build(run: Path, description: dict[str, Any]) -> nn.Module:

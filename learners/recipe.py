@@ -89,6 +89,9 @@ class Recipe:
     ema: bool = setting(True, "validate and leave an average of the weights (Polyak and Juditsky 1992)")
     graph: bool = setting(True, "replay the model's passes as CUDA graphs, on a GPU and where the result is the same")
     compile: bool = setting(False, "compile the model with torch.compile before the run")
+    log: Literal["tensorboard", "wandb", "mlflow"] | None = setting(
+        None, "also send figures, curves and recipe to this tracker, which keeps them in the run directory"
+    )
     cutout: float = setting(0.25, "side of the square that is blanked, as a fraction of the image (8 of 32 pixels)")
 
     def __post_init__(self) -> None:

@@ -64,7 +64,7 @@ def fit_run(learn: "ImageLearner", run: Run, checkpoint_minutes: float) -> dict[
     metrics = _metrics(learn, current)
     with run.results():
         _write_results(learn, run.path, metrics)
-    _write_report(learn, run.path)
+    _write_report(learn, run)
     return metrics
 
 
@@ -197,11 +197,13 @@ def _write_results(learn: "ImageLearner", folder: Path, metrics: dict[str, Any])
     write_json(folder / "metrics.json", metrics)
 
 
-def _write_report(learn: "ImageLearner", folder: Path) -> None:
+def _write_report(learn: "ImageLearner", run: Run) -> None:
     """`report.html`. The run is complete without it, so that an error costs one line of the log and nothing else."""
-    saved = SavedModel(learn.model.eval(), list(learn.dls.vocab), learn.dls.stats)
+    dls, plan, folder = learn.dls, learn.plan, run.path
+    temperature = run.read_json("model.json")["temperature"]
+    saved = SavedModel(learn.model.eval(), list(dls.vocab), dls.stats, plan.model, plan.size, temperature)
     try:
-        report_run(folder, OpenedRun(saved, learn.dls.source, learn.plan))
+        report_run(folder, OpenedRun(saved, dls.source, plan))
     except (AppError, OSError) as error:
         log.warning("the run is complete, without its report (%s); make it with: report_run('%s')", error, folder)
     except Exception:  # a section may be anybody's

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 LOCK = ".lock"
 LEARNER = "learner"  # the folder for what a session saves by itself
 BEFORE = {"decay": "cosine"}  # what runs did before these settings existed, where that is not the default
-CHANGEABLE = ("device", "workers", "cache", "graph")  # settings that do not change the result
+CHANGEABLE = ("device", "workers", "cache", "graph", "log")  # settings that do not change the result
 
 
 class RunDirectoryError(InputError):
@@ -210,8 +210,11 @@ def check_free(out: Path) -> Path:
     Raises:
         RunDirectoryError: it is a file, or a directory that holds something other than what a session saved there.
     """
-    if out.exists() and not out.is_dir():
-        raise RunDirectoryError(f"{out} is a file; name a new directory as `out`")
+    try:
+        if out.exists() and not out.is_dir():
+            raise RunDirectoryError(f"{out} is a file; name a new directory as `out`")
+    except OSError as error:  # too long, or in a folder that may not be looked into
+        raise RunDirectoryError(f"{out}: cannot be looked at ({error.strerror}); name another as `out`") from error
     if out.is_dir() and any(path.name not in (LOCK, LEARNER) for path in out.iterdir()):
         hint = f", or resume its run: resume_learner('{out}')" if (out / "recipe.json").exists() else ""
         raise RunDirectoryError(f"{out} is not empty; name a new directory as `out`{hint}")

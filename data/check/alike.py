@@ -20,7 +20,8 @@ STRICT = 0.99  # the same, where the pictures of a set are alike by their nature
 USUAL = 0.25  # half of a set's pairs are this similar at the most, or its pictures are alike by nature
 SAMPLE = 10_000  # pairs drawn at random to tell how alike the pictures of a set are
 FLAT = 8  # levels of 255: a thumbnail whose levels are no farther apart shows nothing
-AT_ONCE = 2**20  # pairs that are compared at a time
+AT_ONCE = 2**20  # pairs of hashes that are compared at a time
+FEW = 2**14  # pairs of thumbnails that are compared at a time, which take 140 MB
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -68,7 +69,9 @@ def near_pairs(looks: Looks, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray
         if not other.any():
             continue
         left, right = left[other], right[other]
-        similar = similarity(looks.thumbs[left], looks.thumbs[right])
+        cuts = range(FEW, len(left), FEW)
+        parts = zip(np.split(left, cuts), np.split(right, cuts), strict=True)
+        similar = np.concatenate([similarity(looks.thumbs[a], looks.thumbs[b]) for a, b in parts])
         pairs.append(np.stack([left, right], 1)[similar >= bound])
         similarities.append(similar[similar >= bound])
     if not pairs:

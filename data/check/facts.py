@@ -24,6 +24,8 @@ class Facts(NamedTuple):
         mode: as stored: RGB, L, P, I;16.
         width, height: as stored, in pixels.
         orientation: of its EXIF; 1 is upright.
+        profile: whether it has a colour profile.
+        transparent: whether some of it may be transparent.
         frames: more than one in an animation, of which the first counts.
         reason: why it cannot be read; empty where it can.
     """
@@ -34,6 +36,8 @@ class Facts(NamedTuple):
     width: int = 0
     height: int = 0
     orientation: int = 1
+    profile: bool = False
+    transparent: bool = False
     frames: int = 1
     reason: str = ""
 
@@ -45,11 +49,13 @@ class Look(NamedTuple):
         digest: 16 bytes, of its size and its pixels as RGB, upright.
         phash: 64 bits of `imagehash.phash`.
         thumb: 16×16, uint8, grey.
+        extremes: the lowest and the highest value of each channel, 3×2.
     """
 
     digest: bytes
     phash: np.uint64
     thumb: np.ndarray
+    extremes: np.ndarray
 
 
 def examine(item: ImageItem) -> tuple[Facts, Look | None]:
@@ -67,7 +73,7 @@ def look(image: Image.Image) -> Look:
     digest = hashlib.blake2b(str(image.size).encode() + image.tobytes(), digest_size=16).digest()
     bits = imagehash.phash(grey).hash
     thumb = np.asarray(grey.resize((THUMB, THUMB), Image.Resampling.BOX))
-    return Look(digest, np.packbits(bits).view(np.uint64)[0], thumb)
+    return Look(digest, np.packbits(bits).view(np.uint64)[0], thumb, np.array(image.getextrema(), np.uint8))
 
 
 def _header(path: str) -> Facts:
@@ -76,6 +82,7 @@ def _header(path: str) -> Facts:
     try:
         with Image.open(path) as image:
             facts = facts._replace(format=image.format or "", mode=image.mode, width=image.width, height=image.height)
+            facts = facts._replace(profile="icc_profile" in image.info, transparent=image.has_transparency_data)
             facts = facts._replace(frames=getattr(image, "n_frames", 1))
             if "exif" not in image.info and image.format != "TIFF":  # Pillow would decode a PNG to look for it
                 return facts

@@ -96,6 +96,8 @@ def _summary(facts: list[Facts]) -> dict[str, Any]:
         "modes": dict(Counter(one.mode for one in read).most_common()),
         "sizes": {f"{w}×{h}": n for (w, h), n in Counter((one.width, one.height) for one in read).most_common()},
         "sides": {"least": min(sides), "median": median(sides), "most": max(sides)} if sides else None,
+        "profiles": sum(one.profile for one in read),
+        "transparent": sum(one.transparent for one in read),
         "orientations": {str(turn): n for turn, n in sorted(Counter(one.orientation for one in read).items())},
     }
 
@@ -116,6 +118,8 @@ def _facts(survey: Survey) -> list[tuple[str, Text]]:
         ("modes", _counted(summary["modes"])),
         ("sizes", _sizes(summary)),
         ("turned", _count(sum(n for turn, n in summary["orientations"].items() if turn != "1"), "by their EXIF data")),
+        ("colours", _count(summary["profiles"], "with a colour profile, converted to sRGB")),
+        ("alpha", _count(summary["transparent"], "with transparent parts, seen over white")),
         ("hidden", _count(len(unused.hidden), "files, ignored")),
         ("others", _count(len(unused.others), "files that are no images, ignored")),
         ("test", _count(len(unused.test), "images in the folder test, left alone")),

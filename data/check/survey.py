@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -12,8 +11,9 @@ from data.check.alike import near_pairs
 from data.check.facts import Facts
 from data.check.reading import Looks, examine_all
 from data.check.unused import Unused, find_unused
+from data.common.errors import DataError
 from data.items import ImageItem
-from data.sources.registry import find
+from data.sources.registry import NOTHING, find, path_of
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,13 @@ def survey(data: str) -> Survey:
     """Read every image of a data set once. Nothing is written.
 
     Raises:
-        DataError: no data set has that name, or nothing in it is an image.
+        DataError: no data set has that name, or it has no training images.
     """
-    splits = find(data).splits(data)
+    splits, folder = find(data).splits(data), path_of(data)
+    if not splits.train:
+        raise DataError(f"{data}: {NOTHING}")
     items = [*splits.train, *(splits.valid or ())]
     names = [_name(item) for item in items]
-    folder = Path(data).expanduser().absolute()
     facts, looks = examine_all(items)
     return Survey(
         data=data,

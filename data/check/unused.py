@@ -22,7 +22,8 @@ class Unused:
         images: files that hold an image, by their name or by their content.
         test: the same, in a folder `test` of a set whose validation images are others: they are kept for later.
         hidden: files whose name, or a folder above them, begins with a dot, or which a system has left.
-        others: all other files.
+        others: all other files, pipes and sockets.
+        dead: links that lead nowhere.
         empty: folders without any entry.
     """
 
@@ -30,6 +31,7 @@ class Unused:
     test: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    dead: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
 
 
@@ -45,6 +47,8 @@ def find_unused(root: Path, used: Set[str]) -> Unused:
                 continue
             if hidden or is_left_behind(name):
                 found.hidden.append(path)
+            elif not os.path.exists(path):
+                found.dead.append(path)
             elif _is_image(path):
                 (found.test if _is_test(root, path) else found.images).append(path)
             else:
@@ -65,6 +69,8 @@ def _is_test(root: Path, path: str) -> bool:
 
 
 def _is_image(path: str) -> bool:
+    if not os.path.isfile(path):  # to open a pipe would wait for ever
+        return False
     if is_image_name(path):
         return True
     try:

@@ -59,8 +59,8 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """The named columns of the rows; what else a row holds is left out."""
-    with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
+    """The named columns of the rows; what else a row holds is left out. Names of files keep bytes that are no text."""
+    with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, list(columns), extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

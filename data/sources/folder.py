@@ -8,7 +8,7 @@ from typing import NamedTuple
 from data.common.errors import DataError
 from data.items import ImageFile
 from data.sources.notes import Notes, some
-from data.sources.registry import Splits, data_help
+from data.sources.registry import Splits, data_help, path_of
 from data.sources.splits import class_of, split_of
 from data.sources.walk import LOOSE, OTHER, entries_of, identity_of, images_below, is_image_name
 
@@ -38,7 +38,7 @@ def folder(data: str) -> Splits:
     Raises:
         DataError: see `look_into`.
     """
-    root = Path(data).expanduser().absolute()
+    root = path_of(data)
     splits, notes = look_into(root)
     if notes:
         log.warning("%s: %s%s", root, "; ".join(notes), HINT)

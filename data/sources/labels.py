@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from data.common.errors import DataError
 from data.items import ImageFile
-from data.sources.registry import Splits, source
+from data.sources.registry import Splits, path_of, source
 from data.sources.splits import SPLITS, class_of, split_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def labels(data: str) -> Splits:
         DataError: a table that cannot be read, a missing column; an empty label, an unknown split or a missing file,
             with its row.
     """
-    path = Path(data).expanduser().absolute()
+    path = path_of(data)
     table = _read(path)
     for column in ("file", "label"):
         if column not in table:
@@ -77,8 +77,9 @@ def _image(folder: Path, name: str, label: str, where: str) -> ImageFile:
         raise DataError(f"{where}: the label is empty; name the class of {name}, or remove the row")
     try:
         found = os.stat(folder / name)
-    except OSError as error:
-        raise DataError(f"{where}: {folder / name} cannot be found ({error.strerror}); {RELATIVE}") from error
+    except (OSError, ValueError) as error:  # ValueError: no file name has a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{where}: {folder / name} cannot be found ({reason}); {RELATIVE}") from error
     if not stat.S_ISREG(found.st_mode):
         raise DataError(f"{where}: {folder / name} is no file; {RELATIVE}")
     return ImageFile(str(folder), class_of(label), name, found.st_size, found.st_mtime_ns)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from data import sources as package
 from data.common.discovery import import_modules
+from data.common.errors import DataError
 from data.items import ImageItem
 from data.settings import Mirror
 
@@ -55,6 +56,7 @@ class Kind(NamedTuple):
     suits: Suits
 
 
+NOTHING = "no images to train on; give images of each class, at least two"  # what is said of `Splits` without any
 USUAL = Suits()
 SOURCES: dict[str, Kind] = {}  # by name, or by the suffix of a file: ".csv"
 
@@ -84,9 +86,24 @@ def find(data: str) -> Kind:
     """The source of that name, or of files with that suffix, or else of folders."""
     from data.sources.folder import folder
 
-    known, path = _registered(), Path(data).expanduser()
+    known, path = _registered(), path_of(data)
     by_suffix = known.get(path.suffix.lower()) if path.is_file() else None
     return known.get(data) or by_suffix or Kind(folder, USUAL)
+
+
+def path_of(data: str) -> Path:
+    """The absolute path that `data` stands for, whether or not there is something.
+
+    Raises:
+        DataError: a path that cannot be looked at, as one that is too long.
+    """
+    try:
+        path = Path(data).expanduser().absolute()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home of nobody
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{data}: cannot be looked at ({reason}); `data` may be {data_help()}") from error
+    return path
 
 
 def source_names() -> list[str]:

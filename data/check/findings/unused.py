@@ -15,6 +15,11 @@ def unused_images(survey: Survey) -> Iterator[Case]:
     yield from (Case(tuple(names), f"{images(len(names))} in this folder") for names in folders.values())
 
 
+@finding("look", "links that lead nowhere")
+def dead_links(survey: Survey) -> Iterator[Case]:
+    yield from (Case((name,)) for name in survey.unused.dead)
+
+
 @finding("look", "empty folders")
 def empty_folders(survey: Survey) -> Iterator[Case]:
     yield from (Case((name,)) for name in survey.unused.empty)

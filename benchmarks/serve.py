@@ -1,0 +1,73 @@
+"""Claim: the page of a run survives 1,000 requests, 100 of them bad images, at 20 at once: no 500, memory flat.
+
+    python -m benchmarks.serve RUN [--requests 1000]
+
+The page is a process of its own. Its memory is looked at after a tenth of the requests, and after all of them.
+"""
+
+import argparse
+import io
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import psutil
+import requests
+from PIL import Image
+from rich.console import Console
+
+from benchmarks.report import write_report
+
+AT_ONCE, BAD = 20, 10  # requests at a time; every tenth sends no image
+ROOT = Path(__file__).parents[1]
+
+
+def upload(number: int) -> bytes:
+    """A photograph-sized JPEG of noise, or for every tenth number a part of one."""
+    side = 200 + 10 * (number % 50)
+    pixels = np.random.default_rng(number).integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).resize((side, side)).save(stream, "JPEG")
+    return stream.getvalue()[: 300 if number % BAD == 0 else None]
+
+
+def measure(run: str, count: int) -> dict:
+    """Answers by code, seconds, and the memory of the page."""
+    page = subprocess.Popen(
+        [sys.executable, "app.py", "serve", run, "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    try:
+        assert page.stdout is not None
+        address, process = page.stdout.readline().strip(), psutil.Process(page.pid)
+
+        def ask(number: int) -> int:
+            return requests.post(f"{address}/predict", files={"image": upload(number)}, timeout=600).status_code
+
+        started, codes = perf_counter(), Counter[int]()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            codes.update(pool.map(ask, range(count // 10)))
+            early = process.memory_info().rss
+            codes.update(pool.map(ask, range(count // 10, count)))
+        memory = {"memory_after_a_tenth": early, "memory_at_the_end": process.memory_info().rss}
+        return {"requests": count, "codes": codes, "seconds": perf_counter() - started, **memory}
+    finally:
+        page.terminate()
+        page.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run")
+    parser.add_argument("--requests", type=int, default=1000)
+    options = parser.parse_args()
+    figures = measure(options.run, options.requests)
+    write_report("serve", figures)
+    Console().print(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""The command line in both directions: the settings of a recipe as flags, and results and messages as text.
+
+Imports neither torch nor fastai: `app.py --help` waits for nobody.
+"""
+
+import functools
+import inspect
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import Field, fields
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from learners.recipe import Recipe
+
+NAMES = (*(f.name for f in fields(Recipe)), "out", "min_confidence", "csv", "format", "port")
+FLAGS = {name: f"--{name.replace('_', '-')}" for name in NAMES}
+FLAGS |= {"lr_find": "`lr-find`", "num_it": "--steps", "start_lr": "--start-lr", "end_lr": "--end-lr"}
+
+
+def recipe_flags(command: Callable) -> Callable:
+    """Give `command` one flag for each field of `Recipe` in place of its `**settings`; it gets those that were set."""
+    hints, keyword = get_type_hints(Recipe), inspect.Parameter.KEYWORD_ONLY
+    flags = [
+        inspect.Parameter(f.name, keyword, default=None, annotation=_flag(f, hints[f.name])) for f in fields(Recipe)
+    ]
+    own = [
+        p.replace(kind=keyword) for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD
+    ]
+
+    @functools.wraps(command)
+    def with_flags(**given: Any) -> Any:
+        return command(**{name: value for name, value in given.items() if value is not None})
+
+    with_flags.__signature__ = inspect.Signature(flags + own)  # type: ignore[attr-defined]  # typeshed lacks it
+    with_flags.__annotations__ = {p.name: p.annotation for p in flags + own}
+    return with_flags
+
+
+def _flag(field: Field, hint: Any) -> Any:
+    """The typer annotation of one field; a rate that may be `auto` travels as text, and `Recipe` reads it."""
+    kind = str if str in get_args(hint) else hint
+    shown = "" if field.default is None else f" [default: {field.default}]"
+    return Annotated[kind | None, typer.Option(help=field.metadata["help"] + shown, show_default=False)]
+
+
+def show(results: dict[str, Any], as_json: bool) -> None:
+    """Print results to stdout: as one JSON object, or a line each."""
+    if as_json:
+        print(json.dumps(results, allow_nan=False))
+        return
+    lines = dict(_lines(results))
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def _lines(results: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in results.items():
+        if isinstance(value, dict):
+            yield from _lines(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield prefix + name, ", ".join(map(str, value))
+        elif value is not None:
+            yield prefix + name, f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def with_flags(message: str) -> str:
+    """A message of the library in the words of the command line: `` `batch_size` `` becomes --batch-size."""
+    message = re.sub(r"resume_learner\('(.+?)'\)", r"python app.py fit --resume \1", message)
+    message = re.sub(r"report_run\('(.+?)'\)", r"python app.py report \1", message)
+    return re.sub(r"`(\w+)`", lambda match: FLAGS.get(match[1], match[0]), message)
+
+
+class FlagFormatter(logging.Formatter):
+    """Formats what the library logs in the words of the command line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return with_flags(super().format(record))

@@ -1,0 +1,80 @@
+"""Pictures of the evidence for answers: each image beside its heatmap."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from callbacks.gradcam.choice import Choice
+from callbacks.gradcam.maps import grad_cam
+from callbacks.gradcam.methods import METHODS
+from callbacks.gradcam.plots import Panel, Scale, draw, short_name
+from callbacks.picture import Picture
+from data.common.files import replacing
+from learners.predictor import Answer, Batch, Predictor
+from learners.run import Run
+
+STEM = 60  # characters of an image's name in that of its picture
+DPI = 150
+
+
+class Evidence:
+    """Draws the evidence for answers, with the method and the layer of heatmaps that the run chose at its end.
+
+    Args:
+        run: the directory of the run.
+        predictor: of that run.
+
+    Raises:
+        RunDirectoryError: `model.json` cannot be read.
+    """
+
+    def __init__(self, run: Path, predictor: Predictor) -> None:
+        kept = Run(run, new=False).read_json("model.json").get("heatmaps") or asdict(Choice())
+        self.method, self.layer, self.predictor = kept["method"], kept["layer"], predictor
+
+    def figures(self, batch: Batch, answers: Sequence[Answer]) -> Iterator[Picture]:
+        """A figure for each image of a batch: the image, and the evidence for its most probable class."""
+        predictor = self.predictor
+        targets = [predictor.classes.index(answer.guesses[0].label) for answer in answers]
+        xb = predictor.model.images(torch.from_numpy(batch.pixels).to(predictor.device))
+        maps = grad_cam(predictor.model.net, xb, targets, self.layer, self.method).cpu().numpy()
+        for pixels, heat, answer in zip(batch.pixels, maps, answers, strict=True):
+            yield self._figure(pixels / 255, heat, answer)
+
+    def _figure(self, image: np.ndarray, heat: np.ndarray, answer: Answer) -> Picture:
+        first, *others = (f"{_plain(label)} {probability:.1%}" for label, probability in answer.guesses)
+        heading = f"{first}, before {' and '.join(others)}"
+        panels = [Panel(image, ""), Panel(image, f"evidence for {_plain(answer.guesses[0].label)}", heat)]
+        method = METHODS[self.method]
+        return draw(panels, len(panels), heading, Scale(method.unit, method.weak))
+
+
+class EvidencePictures:
+    """Fills a folder with pictures: `000001-cat.png` for the first answer, whose image is `cat.jpg`, and so on.
+
+    Numbers keep pictures of images of the same name apart, and are those of the rows of a table of the answers.
+
+    Args:
+        evidence: draws the pictures.
+        folder: an existing folder; pictures of the same name are replaced.
+    """
+
+    def __init__(self, evidence: Evidence, folder: Path) -> None:
+        self.evidence, self.folder, self._numbers = evidence, folder, count(1)
+
+    def write(self, batch: Batch, answers: Sequence[Answer]) -> None:
+        """A picture for each image of a batch."""
+        for figure, answer in zip(self.evidence.figures(batch, answers), answers, strict=True):
+            stem = re.sub(r"[^\w.-]+", "-", Path(answer.image).stem)[:STEM]
+            with replacing(self.folder / f"{next(self._numbers):06d}-{stem}.png") as draft:
+                figure.savefig(draft, dpi=DPI)
+
+
+def _plain(label: str) -> str:
+    """A name as matplotlib shows it: between dollars it would read a formula."""
+    return short_name(label).replace("$", r"\$")

@@ -1,0 +1,86 @@
+"""The page as a web application: one address for the page, one for answers."""
+
+import base64
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from fastapi import FastAPI, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.middleware.base import RequestResponseEndpoint
+
+from data.common.errors import DataError
+from learners.evidence import Evidence
+from learners.predictor import Predictor
+
+MOST_BYTES = 20 * 2**20  # of an upload
+PAGE = Path(__file__).with_name("page.html")
+HOSTS = ["127.0.0.1", "localhost"]  # names of this machine; a page of another site could use a name of its own
+
+
+def service(run: str | Path) -> FastAPI:
+    """The application of a run: `GET /` is the page, `POST /predict` takes a file `image` and answers in JSON.
+
+    An answer has `label`, `probability`, `guesses` and `evidence`, a picture as a data URI. What is no readable image
+    is answered with 400 and a reason, an upload of more than 20 MiB with 413. Requests are answered one after another,
+    so that memory does not grow with their number.
+
+    Raises:
+        RunDirectoryError: see `load_model`.
+    """
+    predictor, busy = Predictor(run), Lock()
+    evidence, page = Evidence(Path(run), predictor), PAGE.read_text(encoding="utf-8")
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # those pages would load scripts from a network
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
+    app.add_exception_handler(RequestValidationError, _without_image)
+    app.middleware("http")(_limited)
+
+    @app.get("/", response_class=HTMLResponse)
+    def _page() -> str:
+        return page
+
+    @app.post("/predict")
+    def _predict(image: UploadFile) -> Response:
+        with busy:
+            try:
+                return JSONResponse(_answer(predictor, evidence, image.file.read()))
+            except DataError as error:
+                return refused(400, str(error))
+
+    return app
+
+
+def _answer(predictor: Predictor, evidence: Evidence, content: bytes) -> dict[str, Any]:
+    (batch,) = predictor.batches([content])
+    (answer,) = predictor.answers(batch)
+    (figure,) = evidence.figures(batch, [answer])
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return {
+        "label": answer.label,
+        "probability": answer.probability,
+        "guesses": [guess._asdict() for guess in answer.guesses],
+        "evidence": f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}",
+    }
+
+
+def refused(code: int, reason: str) -> JSONResponse:
+    """An answer that says what is wrong."""
+    return JSONResponse({"error": reason}, code)
+
+
+async def _without_image(request: Request, error: Exception) -> Response:
+    return refused(400, "there is no file in the field `image` of the form; send one")
+
+
+async def _limited(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    """Refuse what is too large before it is read."""
+    length = request.headers.get("content-length")
+    if request.method == "POST" and length is None:
+        return refused(411, "the length of the upload is missing; send Content-Length")
+    if length is not None and int(length) > MOST_BYTES:
+        return refused(413, f"the upload has {int(length):,} bytes; send at most {MOST_BYTES:,}")
+    return await call_next(request)
