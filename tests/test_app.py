@@ -14,6 +14,8 @@ RUN_FILES = {
     "model.safetensors",
     "model.json",
     "curves.png",
+    "outputs.safetensors",
+    "report.html",
 }
 
 

@@ -50,6 +50,7 @@ def test_the_wheel_holds_the_packages_the_command_and_nothing_else(tmp_path):
         names = archive.namelist()
         (entry,) = (name for name in names if name.endswith("entry_points.txt"))
         assert "image24 = app:main" in archive.read(entry).decode()
+    assert {f"learners/answers/templates/{name}" for name in ("page.html", "style.css")} <= set(names)
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {
         "app.py",
         "callbacks",

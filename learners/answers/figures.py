@@ -1,6 +1,6 @@
 """Figures of a model's answers: pure functions of logits N×C and targets N.
 
-scikit-learn is imported where it is used: its import takes as long as the evaluation of a small run.
+SciPy's statistics and scikit-learn are imported where they are used: they take as long as evaluating a small run.
 """
 
 import math
@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 BINS = 15  # of the expected calibration error, as in Guo et al. 2017
 TOP, TOP_FROM = 5, 10  # top-5 accuracy says something where there are more than ten classes
@@ -72,6 +71,8 @@ class Bin:
 
 def share(hits: int, count: int) -> Share:
     """A fraction with its 95% interval, which is from 0 to 1 where `count` is 0."""
+    from scipy.stats import binomtest
+
     if not count:
         return Share(0.0, 0.0, 1.0, 0)
     low, high = binomtest(hits, count).proportion_ci(0.95, method="wilson")

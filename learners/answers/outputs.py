@@ -1,4 +1,7 @@
-"""The answers of a model on images: logits beside targets, kept in the run directory. Without fastai."""
+"""The answers of a model on images: logits beside targets, kept in the run directory.
+
+Without fastai, and with SciPy only where it is used: the first batch should not wait for them.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +14,6 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
-from scipy.special import log_softmax, softmax
 from torch import Tensor, nn
 
 from data import Source
@@ -48,10 +50,14 @@ class Outputs:
     @cached_property
     def losses(self) -> np.ndarray:
         """N, float64: the cross entropy of each image, in nats, without label smoothing."""
+        from scipy.special import log_softmax
+
         return -log_softmax(self.logits.astype(np.float64), axis=1)[np.arange(len(self.targets)), self.targets]
 
     def probabilities(self, temperature: float = 1.0) -> np.ndarray:
         """N×C, float64: the softmax of the logits divided by `temperature`."""
+        from scipy.special import softmax
+
         return softmax(self.logits.astype(np.float64) / temperature, axis=1)
 
     def save(self, path: Path) -> None:

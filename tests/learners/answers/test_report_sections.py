@@ -1,0 +1,107 @@
+"""What single sections of the report show, beside what was planted."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from torch import nn
+
+from learners import image_learner
+from learners.answers.outputs import FILE, Outputs
+from learners.answers.page import report_run
+from learners.answers.run_report import open_report
+from learners.answers.section import all_sections
+from learners.answers.sections.label_errors import suspected
+
+
+def made(name, report):
+    return str(all_sections()[name].make(report))
+
+
+@pytest.fixture(scope="module")
+def report(small_run):
+    return open_report(small_run)
+
+
+def sure(count=60, classes=3):
+    """Answers that are all right, with probabilities from 0.90 to 0.99."""
+    targets = np.arange(count) % classes
+    logits = np.eye(classes)[targets] * np.linspace(3, 5.3, count)[:, None]
+    return Outputs(logits.astype(np.float32), targets, [str(i) for i in range(count)], list("abc"))
+
+
+def test_a_label_that_was_changed_is_suspected():
+    right = sure()
+    changed = right.targets.copy()
+    changed[50] = (changed[50] + 1) % 3
+    assert suspected(right, right.probabilities()) == []
+    wrong = replace(right, targets=changed)
+    assert suspected(wrong, wrong.probabilities()) == [50]
+
+
+def test_an_error_that_the_model_is_not_sure_of_is_not_suspected():
+    logits = sure().logits.copy()
+    logits[7] = [0.0, 0.1, 0.2]
+    unsure = replace(sure(), logits=logits)
+    assert unsure.predicted[7] != unsure.targets[7]
+    assert suspected(unsure, unsure.probabilities()) == []
+
+
+def test_every_cell_of_the_grid_tells_its_count(report):
+    found = report.outputs
+    text = made("confusion", report)
+    cells = dict(re.findall(r"<title>(\d taken for \d): (\d+)</title>", text))
+    pairs = [f"{t} taken for {p}" for t, p in zip(found.targets, found.predicted, strict=True)]
+    assert {pair: str(pairs.count(pair)) for pair in set(pairs)} == cells
+
+
+def test_the_most_frequent_confusions_lead_to_all_their_images(report):
+    found = report.outputs
+    text = made("confusion", report)
+    for anchor in re.findall(r'<a href="#(pair-\d-\d)">', text):
+        _, true, predicted = anchor.split("-")
+        block = text.split(f'<article id="{anchor}">')[1].split("</article>")[0]
+        there = np.flatnonzero((found.targets == int(true)) & (found.predicted == int(predicted)))
+        order = there[np.argsort(-found.losses[there], kind="stable")][:8]
+        assert re.findall(r'alt="([^"]+)"', block) == [found.names[i] for i in order]
+
+
+def test_the_worst_losses_stand_first(report):
+    found = report.outputs
+    wrong = np.flatnonzero(found.predicted != found.targets)
+    order = wrong[np.argsort(-found.losses[wrong], kind="stable")][:8]
+    shown = re.findall(r'<p class="note">([^:]+):', made("worst", report))
+    assert shown == [found.names[i] for i in order]
+    quick = made("worst", replace(report, quick=True))
+    assert len(re.findall("<article", quick)) == 2
+    assert "shows more" in quick
+
+
+def test_calibration_tells_how_many_are_answered(report):
+    found = report.outputs
+    best = found.probabilities(report.temperature).max(1)
+    right = (found.predicted == found.targets)[best >= 0.9]
+    row = re.search(r'<td>0.9</td><td class="n">([\d.]+)%</td>\s*<td class="n">([\d.]+|–)', made("calibration", report))
+    assert row[1] == f"{100 * (best >= 0.9).mean():.1f}"
+    assert row[2] == (f"{100 * right.mean():.2f}" if len(right) else "–")
+
+
+def test_a_model_that_is_always_right_has_no_errors_to_show(report):
+    found = report.outputs
+    perfect = replace(report, outputs=replace(found, logits=np.eye(10, dtype=np.float32)[found.targets] * 9))
+    assert "Every validation image was classified correctly" in made("worst", perfect)
+    assert "No image is as surely" in made("label-errors", perfect)
+    assert "href" not in made("confusion", perfect)
+
+
+def test_a_net_without_maps_has_a_report_without_heatmaps(tiny, tmp_path):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 10))
+    image_learner(**tiny, model=net, out=tmp_path / "run").fit_recipe()
+    text = (tmp_path / "run/report.html").read_text(encoding="utf-8")
+    assert "There are no heatmaps of this model" in text
+    assert (tmp_path / "run" / FILE).exists()
+    report_run(tmp_path / "run")  # which does not know the net
+    text = (tmp_path / "run/report.html").read_text(encoding="utf-8")
+    assert "cannot be shown" in text
+    assert "unknown architecture" in text
