@@ -18,7 +18,7 @@ from data.common.files import replacing
 from learners.predictor import Answer, Batch, Predictor
 from learners.run import Run
 
-STEM = 60  # characters of an image's name in that of its picture
+STEM = 40  # characters of an image's name in that of its picture: a name may have 255 bytes
 DPI = 150
 
 
