@@ -134,6 +134,16 @@ def _heatmaps(report: dict) -> str:
     return f"{what} of mosaics: {'; '.join(rows)}"
 
 
+def _calibration(report: dict) -> str:
+    """The error on each half of the test images, with the temperature of the other half."""
+    rows = [f"{row['ece_before']:.3f} → {row['ece_after']:.3f}" for row in report["halves"]]
+    unsure = [
+        f"{row['after']['answered']:.0%}, {row['after']['accuracy']['value']:.1%} right" for row in report["halves"]
+    ]
+    halves = f"on either half of the validation images of {report['data']}, with the temperature of the other half"
+    return f"calibration error {halves}: {'; '.join(rows)}; answered from 90% sure on: {'; '.join(unsure)}"
+
+
 def _checkpoint(report: dict) -> str:
     return f"checkpoints take {report['shares']['blocked']:.2%} of the time of an epoch of CIFAR-10's size"
 
@@ -155,6 +165,7 @@ OTHERS = {
     "lr_table": _finder_table,
     "gradcam": _maps,
     "heatmaps": _heatmaps,
+    "calibration": _calibration,
     "checkpoint": _checkpoint,
 }
 COMMANDS = {  # where they are more than the name
@@ -162,6 +173,7 @@ COMMANDS = {  # where they are more than the name
     "train_step_launch": "train_step --scene launch",
     "train_step_cuda": "train_step --scene cuda",
     "heatmaps": "heatmaps RUN",
+    "calibration": "calibration RUN",
     "lr_finder_cifar10": "lr_finder",
     "lr_finder_digits": "lr_finder --data digits",
 }

@@ -18,6 +18,8 @@ from learners.answers.run_report import RunReport
 from learners.answers.section import section
 
 IMAGES, CONTROLS = 8, 99
+LONG_FIT = 5_000  # training images of all epochs; a shorter fit on a CPU does not wait for heatmaps
+NOT_YET = "A short fit does not wait for heatmaps: python app.py report RUN draws them"
 QUICK_IMAGES, QUICK_CONTROLS = 2, 19  # so that a report at the end of a fit on a CPU takes about three seconds
 TEMPLATE = """
 {% if missing %}
@@ -56,21 +58,28 @@ def worst(report: RunReport) -> Markup | None:
     wrong = np.flatnonzero(found.predicted != found.targets)
     order = wrong[np.argsort(-found.losses[wrong], kind="stable")]
     images, controls = (QUICK_IMAGES, QUICK_CONTROLS) if report.quick else (IMAGES, CONTROLS)
-    idxs = order[:images].tolist()
+    short = report.quick and report.metrics["train_images"] * report.metrics["epochs"] < LONG_FIT
+    idxs = order[: IMAGES if short else images].tolist()
     if not idxs:
         return render("<p>Every validation image was classified correctly.</p>")
     facts = [_facts(found, i, report.temperature) for i in idxs]
+    if short:
+        return render(TEMPLATE, rows=facts, missing=NOT_YET)
     if report.opened is None:
         return render(TEMPLATE, rows=facts, missing=f"The images and their heatmaps cannot be shown: {report.missing}")
     try:
         seen = explained(report.opened, report.path, found.predicted[idxs], found.targets[idxs], idxs, controls)
     except CamError as reason:  # as of a net without convolutions
         return render(TEMPLATE, rows=facts, missing=f"There are no heatmaps of this model: {reason}")
+    return _with_heatmaps(seen, facts, controls, report.quick)
+
+
+def _with_heatmaps(seen: ExplainedImages, facts: list[dict[str, Any]], controls: int, quick: bool) -> Markup:
     end = Scale(seen.unit, seen.weak).end([*seen.predicted, *seen.true])
     shown = zip(facts, _pictures(seen, end), seen.trust, strict=True)
     rows = [one | {"images": images, "trust": _told(trust)} for one, images, trust in shown]
     words = {"method": seen.method, "unit": seen.unit, "end": end, "ramp": _ramp(), "controls": controls}
-    return render(TEMPLATE, rows=rows, missing="", quick=report.quick, **words)
+    return render(TEMPLATE, rows=rows, missing="", quick=quick, **words)
 
 
 def _facts(found: Outputs, i: int, temperature: float) -> dict[str, Any]:

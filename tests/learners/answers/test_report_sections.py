@@ -73,9 +73,14 @@ def test_the_worst_losses_stand_first(report):
     order = wrong[np.argsort(-found.losses[wrong], kind="stable")][:8]
     shown = re.findall(r'<p class="note">([^:]+):', made("worst", report))
     assert shown == [found.names[i] for i in order]
-    quick = made("worst", replace(report, quick=True))
-    assert len(re.findall("<article", quick)) == 2
-    assert "shows more" in quick
+
+
+def test_at_the_end_of_a_fit_on_a_cpu_few_heatmaps_are_drawn_and_of_a_short_one_none(report):
+    short = made("worst", replace(report, quick=True))
+    assert ("<article" in short, "does not wait for heatmaps" in short) == (False, True)
+    long = replace(report, quick=True, metrics=report.metrics | {"train_images": 5_000})
+    assert len(re.findall("<article", made("worst", long))) == 2
+    assert "shows more" in made("worst", long)
 
 
 def test_calibration_tells_how_many_are_answered(report):
@@ -95,7 +100,8 @@ def test_a_model_that_is_always_right_has_no_errors_to_show(report):
     assert "href" not in made("confusion", perfect)
 
 
-def test_a_net_without_maps_has_a_report_without_heatmaps(tiny, tmp_path):
+def test_a_net_without_maps_has_a_report_without_heatmaps(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("learners.answers.sections.worst.LONG_FIT", 0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 10))
     image_learner(**tiny, model=net, out=tmp_path / "run").fit_recipe()
     text = (tmp_path / "run/report.html").read_text(encoding="utf-8")
