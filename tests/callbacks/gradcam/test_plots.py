@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from callbacks.gradcam.plots import EVIDENCE, Panel, Scale, _colours, draw
+from callbacks.gradcam.plots import EVIDENCE, Panel, Scale, colours_of, draw
 
 LONG = "automobile 88% · p 0.03"
 
@@ -56,12 +56,12 @@ def test_weak_evidence_looks_weak_and_none_is_clear():
     figure = draw([Panel(image, "", np.full((8, 8), 0.01))], 1, "", Scale("logits", weak=0.2))
     assert heat_of(figure, 0).get_clim() == (0, 0.2)
     assert figure.axes[-1].get_ylabel() == "logits"
-    assert _colours(False)(0.0)[3] == 0
-    assert _colours(False)(0.05)[3] < 0.25
-    assert _colours(True)(0.5)[3] < 0.06
+    assert colours_of(False)(0.0)[3] == 0
+    assert colours_of(False)(0.05)[3] < 0.25
+    assert colours_of(True)(0.5)[3] < 0.06
 
 
-def test_colours_grow_lighter_with_the_evidence_for_every_kind_of_eye():
+def testcolours_of_grow_lighter_with_the_evidence_for_every_kind_of_eye():
     """Lightness alone tells the order, so that no hue needs to be seen."""
     red, green, blue = EVIDENCE(np.linspace(0, 1, 32))[:, :3].T
     assert (np.diff(0.2126 * red + 0.7152 * green + 0.0722 * blue) > 0).all()
