@@ -89,6 +89,25 @@ def _exactness(report: dict) -> str:
     return f"a second run and a resumed one, to the last bit, on {device}: {'; '.join(rows)}"
 
 
+def _folders(report: dict) -> str:
+    rows = [
+        f"{int(count):,} files {row['listing']['seconds']:.2g} s and {row['checking']['seconds']:.3g} s, "
+        f"{row['checking']['peak_bytes'] / 1e6:,.0f} MB"
+        for count, row in report["made"].items()
+    ]
+    named = [f"{name} checked in {row['seconds']:.0f} s" for name, row in report.get("named", {}).items()]
+    return f"listing and checking a folder, and the largest process: {'; '.join(rows + named)}"
+
+
+def _serve(report: dict) -> str:
+    codes = ", ".join(f"{count:,} with {code}" for code, count in sorted(report["codes"].items()))
+    early, late = (report[name] / 1e6 for name in ("memory_after_a_tenth", "memory_at_the_end"))
+    return (
+        f"the page of `serve`: {report['requests']:,} requests at 20 at once answered, {codes}; memory {early:,.0f} MB "
+        f"after a tenth of them and {late:,.0f} MB at the end"
+    )
+
+
 def _predict(report: dict) -> str:
     clock, process = (report["ratios"][kind] for kind in ("clock", "process"))
     what = f"answers about {report['images']:,} photographs, beside decoding and forward passes alone"
@@ -157,7 +176,9 @@ OTHERS = {
     "decoding": _decoding,
     "photographs": _photographs,
     "start": _start,
+    "folders": _folders,
     "predict": _predict,
+    "serve": _serve,
     "exactness": _exactness,
     "lr_finder_cifar10": _finder,
     "lr_finder_digits": _finder,
@@ -174,6 +195,7 @@ COMMANDS = {  # where they are more than the name
     "train_step_cuda": "train_step --scene cuda",
     "heatmaps": "heatmaps RUN",
     "calibration": "calibration RUN",
+    "serve": "serve RUN",
     "lr_finder_cifar10": "lr_finder",
     "lr_finder_digits": "lr_finder --data digits",
 }
