@@ -1,10 +1,12 @@
 """What single sections of the report show, beside what was planted."""
 
+import base64
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from torch import nn
 
 from learners import image_learner
@@ -12,6 +14,7 @@ from learners.answers.outputs import FILE, Outputs
 from learners.answers.page import report_run
 from learners.answers.run_report import open_report
 from learners.answers.section import all_sections
+from learners.answers.sections.attention import attention
 from learners.answers.sections.label_errors import suspected
 
 
@@ -111,3 +114,10 @@ def test_a_net_without_maps_has_a_report_without_heatmaps(tiny, tmp_path, monkey
     text = (tmp_path / "run/report.html").read_text(encoding="utf-8")
     assert "cannot be shown" in text
     assert "unknown architecture" in text
+
+
+def test_attention_is_shown_where_a_callback_watched_it(copied_run):
+    assert attention(open_report(copied_run)) is None
+    Image.new("RGB", (4, 3), (200, 10, 10)).save(copied_run / "grad_cam.png")
+    shown = attention(open_report(copied_run))
+    assert base64.b64decode(re.search("base64,([^\"]+)", shown)[1]) == (copied_run / "grad_cam.png").read_bytes()
