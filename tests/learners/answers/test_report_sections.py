@@ -120,4 +120,4 @@ def test_attention_is_shown_where_a_callback_watched_it(copied_run):
     assert attention(open_report(copied_run)) is None
     Image.new("RGB", (4, 3), (200, 10, 10)).save(copied_run / "grad_cam.png")
     shown = attention(open_report(copied_run))
-    assert base64.b64decode(re.search("base64,([^\"]+)", shown)[1]) == (copied_run / "grad_cam.png").read_bytes()
+    assert base64.b64decode(re.search('base64,([^"]+)', shown)[1]) == (copied_run / "grad_cam.png").read_bytes()
