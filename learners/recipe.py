@@ -188,7 +188,7 @@ class Recipe:
 class Plan(Recipe):
     """What a run will do: the recipe with every open field settled, made once when the data are known.
 
-    `limit` and `holdout` stay None where no images are left out and none are held out.
+    `limit`, `holdout` and `log` stay None where no images are left out, none are held out and no tracker is used.
 
     Attributes:
         lr: the peak rate. Where the recipe says auto it is the default rate until the finder has measured one.

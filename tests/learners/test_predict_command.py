@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from callbacks.gradcam.choice import Choice
 from data import open_source
 from learners import Predictor, image_learner
 from learners.predictions import COLUMNS
@@ -117,7 +119,8 @@ def test_the_method_is_the_one_that_the_run_keeps(run, folder, tmp_path, app, mo
     for kept, wanted in (({"method": "gradcam", "layer": "layer3"}, ("layer3", "gradcam")), (None, (None, "extremal"))):
         model = tmp_path / f"run-{len(used)}"
         shutil.copytree(run, model)
-        description = json.loads((model / "model.json").read_text()) | {"heatmaps": kept}
+        heatmaps = kept and asdict(Choice(**kept))
+        description = json.loads((model / "model.json").read_text()) | {"heatmaps": heatmaps}
         (model / "model.json").write_text(json.dumps(description))
         assert app("predict", model, folder / "a/1.png", "--cam", model / "cam").code == 0
         assert used[-1] == wanted

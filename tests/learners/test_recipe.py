@@ -43,7 +43,7 @@ def test_settings_that_no_run_can_have_are_named(settings, names):
 def test_open_fields_are_filled_from_the_data():
     recipe = Recipe().resolve(images=50_000, size=32, mirror="alternate", crop=0.125)
     assert (recipe.batch_size, recipe.lr, recipe.peak_epoch, recipe.size) == (256, 0.25, 5.0, 32)
-    assert None not in {value for name, value in recipe.to_dict().items() if name not in ("limit", "holdout")}
+    assert None not in {value for name, value in recipe.to_dict().items() if name not in ("limit", "holdout", "log")}
 
 
 def test_what_the_user_set_stays():
