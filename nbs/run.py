@@ -2,8 +2,8 @@
 
     python -m nbs.run [NAME …]
 
-A cell that raises ends with its traceback and a non-zero code, and the file stays as it is. Progress and warnings are
-left out of what is kept: they differ from run to run.
+A cell that raises ends with its traceback and a non-zero code, and the file stays as it is. What differs from run to run
+and from machine to machine is left out of what is kept: progress, warnings, and where fastai keeps its data.
 """
 
 import argparse
@@ -16,10 +16,12 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from data.common.files import replacing
+from data.home import home_path
 
 FOLDER = Path(__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 SECONDS = 1800  # for one cell
+TEXTS = ("text/plain", "text/html")
 
 
 def executed(path: Path) -> NotebookNode:
@@ -33,8 +35,17 @@ def executed(path: Path) -> NotebookNode:
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number}", NotebookNode()  # nbclient adds times and random names
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            cell.outputs = [cleaned(output) for output in cell.outputs if output.get("name") != "stderr"]
     return notebook
+
+
+def cleaned(output: NotebookNode) -> NotebookNode:
+    """An output whose paths begin with `~/.fastai`."""
+    home, texts = str(home_path("data").parent), [(output, "text"), *((output.get("data", {}), kind) for kind in TEXTS)]
+    for place, name in texts:
+        if name in place:
+            place[name] = place[name].replace(home, "~/.fastai")
+    return output
 
 
 def main() -> None:
