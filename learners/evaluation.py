@@ -66,12 +66,7 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
     if tta and data is None:
         metrics = Run.open(path).read_json("metrics.json") | {"accuracy_tta": results["accuracy_tta"]}
         write_json(path / "metrics.json", metrics)
-    return results | figures_of(found.outputs, temperature_of(path))
-
-
-def temperature_of(run: Path) -> float:
-    """The temperature that a run keeps in its `model.json`; 1 for a run of an earlier version, which keeps none."""
-    return float(Run(run, new=False).read_json("model.json").get("temperature", 1.0))
+    return results | figures_of(found.outputs, opened.saved.temperature)
 
 
 def measure(opened: OpenedRun, tta: bool = False) -> Measured:

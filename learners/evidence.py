@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from callbacks.gradcam.methods import METHODS
 from callbacks.gradcam.plots import Panel, Scale, draw, short_name
 from callbacks.picture import Picture
 from data.common.files import replacing
+from learners.kept_heatmaps import kept_heatmaps
 from learners.predictor import Answer, Batch, Predictor
-from learners.run import Run
 
 STEM = 40  # characters of an image's name in that of its picture: a name may have 255 bytes
 DPI = 150
@@ -34,15 +33,14 @@ class Evidence:
     """
 
     def __init__(self, run: Path, predictor: Predictor) -> None:
-        kept = Run(run, new=False).read_json("model.json").get("heatmaps") or asdict(Choice())
-        self.method, self.layer, self.predictor = kept["method"], kept["layer"], predictor
+        self.choice, self.predictor = kept_heatmaps(run) or Choice(), predictor
 
     def figures(self, batch: Batch, answers: Sequence[Answer]) -> Iterator[Picture]:
         """A figure for each image of a batch: the image, and the evidence for its most probable class."""
         predictor = self.predictor
         targets = [predictor.classes.index(answer.guesses[0].label) for answer in answers]
         xb = predictor.model.images(torch.from_numpy(batch.pixels).to(predictor.device))
-        maps = grad_cam(predictor.model.net, xb, targets, self.layer, self.method).cpu().numpy()
+        maps = grad_cam(predictor.model.net, xb, targets, self.choice.layer, self.choice.method).cpu().numpy()
         for pixels, heat, answer in zip(batch.pixels, maps, answers, strict=True):
             yield self._figure(pixels / 255, heat, answer)
 
@@ -50,7 +48,7 @@ class Evidence:
         first, *others = (f"{_plain(label)} {probability:.1%}" for label, probability in answer.guesses)
         heading = f"{first}, before {' and '.join(others)}"
         panels = [Panel(image, ""), Panel(image, f"evidence for {_plain(answer.guesses[0].label)}", heat)]
-        method = METHODS[self.method]
+        method = METHODS[self.choice.method]
         return draw(panels, len(panels), heading, Scale(method.unit, method.weak))
 
 

@@ -14,7 +14,7 @@ from callbacks.gradcam.images import chosen_batches
 from callbacks.gradcam.layers import CamError
 from callbacks.gradcam.methods import DEFAULT
 from callbacks.gradcam.progress import progress
-from learners.run import Run
+from learners.kept_heatmaps import kept_heatmaps
 
 if TYPE_CHECKING:
     from learners.learner import ImageLearner
@@ -53,15 +53,15 @@ def heatmaps_of(run: Path, learn: "ImageLearner", method: str | None, layer: str
     """
     if layer or method == "fusion":  # which has layers of its own
         return Choice(method or DEFAULT, layer, "as asked for")
-    kept = Run(run, new=False).read_json("model.json").get("heatmaps")
+    kept = kept_heatmaps(run)
     if kept is None:
         with progress(1) as stage:
             stage("choosing a layer on training images")
             found = choose_heatmaps(learn, (method or DEFAULT,))
         return replace(found, reason=f"{found.reason}; chosen now, model.json keeps none")
-    if method and method != kept["method"]:
-        return Choice(method, kept["layer"], "the method as asked for, the layer as model.json keeps it")
-    return Choice(kept["method"], kept["layer"], f"{kept['reason']}; kept in model.json", kept["images"])
+    if method and method != kept.method:
+        return Choice(method, kept.layer, "the method as asked for, the layer as model.json keeps it")
+    return replace(kept, reason=f"{kept.reason}; kept in model.json")
 
 
 def _training_images(learn: "ImageLearner") -> tuple[Tensor, Tensor]:

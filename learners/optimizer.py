@@ -11,6 +11,7 @@ from fastcore.basics import even_mults
 from fastcore.foundation import L
 from torch import nn
 
+from callbacks.training.rates import rate_of
 from data.common.errors import TrainingError
 from learners.muon import Muon
 from learners.recipe import Recipe
@@ -193,8 +194,7 @@ class DepthHypers(MutableMapping[str, Any]):
         key = TORCH_NAMES.get(name, name)
         if key == "weight_decay":
             return max(group[key] for group in self.groups)
-        value = self.groups[0][key]
-        return value / self.groups[0]["factor"] if key == "lr" else value
+        return rate_of(self.groups[0]) if key == "lr" else self.groups[0][key]
 
     def __setitem__(self, name: str, value: Any) -> None:
         key = TORCH_NAMES.get(name, name)

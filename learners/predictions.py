@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,7 @@ class Predictions:
 
     def to_dict(self) -> dict[str, Any]:
         """In plain values."""
-        answers = [asdict(a) | {"guesses": [guess._asdict() for guess in a.guesses]} for a in self.answers]
-        return {"answers": answers, "unreadable": self.unreadable}
+        return {"answers": [answer.to_dict() for answer in self.answers], "unreadable": self.unreadable}
 
 
 def predict(

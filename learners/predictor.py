@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,6 +45,10 @@ class Answer:
     label: str
     probability: float
     guesses: tuple[Guess, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """In plain values."""
+        return asdict(self) | {"guesses": [guess._asdict() for guess in self.guesses]}
 
     def __str__(self) -> str:
         """A line with the label first and the image last, in columns where names of classes are short."""

@@ -2,9 +2,8 @@
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
-from callbacks.gradcam.plots import LIGHT, SMOOTH, colours_of, norm_of
+from callbacks.gradcam.plots import colours_of, greyed, norm_of, smoothed
 
 SIDE = 128  # pixels
 
@@ -19,9 +18,8 @@ def overlaid(image: np.ndarray, heat: np.ndarray, end: float, signed: bool = Fal
         signed: the heat is a difference, in two colours.
     """
     shown = Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.NEAREST)
-    grey = LIGHT + (1 - LIGHT) * np.asarray(shown).mean(2, keepdims=True) / 255  # from 0 to 1
-    smooth = gaussian_filter(np.asarray(heat, dtype=np.float32), min(heat.shape) * SMOOTH)
-    wide = Image.fromarray(smooth).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    grey = greyed(np.asarray(shown) / 255)
+    wide = Image.fromarray(smoothed(np.asarray(heat, dtype=np.float32))).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     colours = colours_of(signed)(norm_of(end, signed)(np.asarray(wide)))  # H×W×4
     opacity = colours[..., 3:]
     return np.round(255 * (grey * (1 - opacity) + colours[..., :3] * opacity)).astype(np.uint8)

@@ -96,12 +96,21 @@ def _draw_panel(axes: Axes, panel: Panel, ends: dict[bool, float]) -> None:
     axes.set_title(panel.title, fontsize=8, color=panel.colour, pad=3)
     image = panel.image.repeat(3, 2) if panel.image.shape[2] == 1 else panel.image
     if panel.heat is not None:  # in grey, so that all colour is evidence, and light, so that colours show on it
-        image = LIGHT + (1 - LIGHT) * image.mean(2, keepdims=True).repeat(3, 2)
+        image = greyed(image).repeat(3, 2)
     axes.imshow(image, interpolation="nearest")
     if panel.heat is not None:
         norm = norm_of(ends[panel.signed], panel.signed)
-        smooth = gaussian_filter(panel.heat, min(panel.heat.shape) * SMOOTH)
-        axes.imshow(smooth, norm=norm, cmap=colours_of(panel.signed), interpolation="bilinear")
+        axes.imshow(smoothed(panel.heat), norm=norm, cmap=colours_of(panel.signed), interpolation="bilinear")
+
+
+def greyed(image: np.ndarray) -> np.ndarray:
+    """An image H×W×C of values from 0 to 1 as heat is drawn over it: H×W×1."""
+    return LIGHT + (1 - LIGHT) * image.mean(2, keepdims=True)
+
+
+def smoothed(heat: np.ndarray) -> np.ndarray:
+    """A heatmap H×W without the edges of its cells."""
+    return gaussian_filter(heat, min(heat.shape) * SMOOTH)
 
 
 def norm_of(end: float, signed: bool) -> Normalize:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from data.common.discovery import import_modules
 from data.common.errors import InputError
+from data.common.packages import check_installed
 
 if TYPE_CHECKING:
     from accelerate.tracking import GeneralTracker
@@ -26,7 +26,7 @@ class Backend:
     """One tracker.
 
     Attributes:
-        packages: what must be installed for it, by the names that `import` knows.
+        packages: what must be installed for it, by the names that both `import` and pip know.
         start: makes the tracker of a run that keeps everything in this folder, and sends nothing over a network.
         picture: adds a picture, H×W×3 uint8, under a name.
     """
@@ -50,11 +50,7 @@ def installed(name: str) -> Backend:
     if name not in TRACKERS:
         raise TrackingError(f"`log` {name!r}: choose from {', '.join(sorted(TRACKERS))}")
     backend = TRACKERS[name]
-    if missing := [package for package in backend.packages if find_spec(package) is None]:
-        raise TrackingError(
-            f"`log` {name} needs packages that are not installed ({', '.join(missing)}): "
-            f"pip install {' '.join(backend.packages)}"
-        )
+    check_installed(f"`log` {name}", backend.packages, backend.packages, TrackingError)
     return backend
 
 

@@ -12,8 +12,8 @@ from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import METHODS
 from callbacks.gradcam.trust import Trust, measure_trust
 from data.floats import normalised
+from learners.kept_heatmaps import kept_heatmaps
 from learners.opened import OpenedRun
-from learners.run import Run
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ def explained(
         DataError: an image that cannot be read, named.
         CamError: the model has no layer with maps.
     """
-    kept = Run(run, new=False).read_json("model.json").get("heatmaps") or {}
-    choice = Choice(kept.get("method", Choice.method), kept.get("layer", Choice.layer))
+    choice = kept_heatmaps(run) or Choice()
     model, stats = opened.saved.model, opened.saved.stats
     pixels = np.stack([opened.source.valid[i].read(opened.plan.size) for i in idxs])
     device = next(model.parameters()).device

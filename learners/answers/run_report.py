@@ -13,7 +13,6 @@ from data.common.errors import InputError
 from learners.answers.kept import outputs_of_opened
 from learners.answers.outputs import Outputs
 from learners.device import pick_device
-from learners.evaluation import temperature_of
 from learners.opened import OpenedRun, open_run
 from learners.run import Run
 
@@ -59,8 +58,14 @@ class RunReport:
 
     @property
     def temperature(self) -> float:
-        """See `temperature_of`."""
-        return temperature_of(self.path)
+        """What the logits are divided by; 1 for a run of an earlier version, which keeps none."""
+        return self.model.get("temperature", 1.0)
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """N×C, float64: of the outputs, which must be there, after the temperature."""
+        assert self.outputs is not None
+        return self.outputs.probabilities(self.temperature)
 
     def pixels(self, i: int) -> np.ndarray | None:
         """Validation image `i` as the model sees it, size×size×3, uint8; None where the images cannot be had.

@@ -1,12 +1,12 @@
 """A small page on this machine on which a run's model can be tried."""
 
 import socket
-from importlib.util import find_spec
 from pathlib import Path
 
 from data.common.errors import InputError
+from data.common.packages import check_installed
 
-PACKAGES = ("fastapi", "uvicorn", "python_multipart")
+MODULES = ("fastapi", "uvicorn", "python_multipart")
 HOST = "127.0.0.1"
 
 
@@ -25,11 +25,7 @@ def serve(run: str | Path, port: int = 8000) -> None:
         ServingError: the packages are not installed, or the port cannot be had.
         RunDirectoryError: see `load_model`.
     """
-    if missing := [package for package in PACKAGES if find_spec(package) is None]:
-        names = ", ".join(missing)
-        raise ServingError(
-            f"the page needs packages that are not installed ({names}): pip install fastapi uvicorn python-multipart"
-        )
+    check_installed("the page", MODULES, ("fastapi", "uvicorn", "python-multipart"), ServingError)
     import uvicorn
 
     from learners.serving.service import service

@@ -59,12 +59,9 @@ def _answer(predictor: Predictor, evidence: Evidence, content: bytes) -> dict[st
     (figure,) = evidence.figures(batch, [answer])
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=110)
-    return {
-        "label": answer.label,
-        "probability": answer.probability,
-        "guesses": [guess._asdict() for guess in answer.guesses],
-        "evidence": f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}",
-    }
+    found = answer.to_dict() | {"evidence": f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"}
+    del found["image"]  # whoever asks knows which image it was
+    return found
 
 
 def refused(code: int, reason: str) -> JSONResponse:

@@ -87,7 +87,7 @@ def _figures(report: RunReport) -> dict[str, str]:
     if outputs is not None:
         right = accuracy_of(outputs.logits, outputs.targets)
         found["accuracy"] = f"{percent(right.value)} ({percent(right.low)} to {percent(right.high)})"
-        error = calibration_error(reliability(outputs.probabilities(report.temperature), outputs.targets))
+        error = calibration_error(reliability(report.probabilities, outputs.targets))
         found["calibration error"] = percent(error)
     elif "accuracy" in metrics:
         found["accuracy"] = percent(metrics["accuracy"])

@@ -100,7 +100,7 @@ def _cells(counts: np.ndarray) -> list[_Cell]:
 
 def _pair(report: RunReport, found: Outputs, cell: _Cell) -> dict[str, Any]:
     there = np.flatnonzero((found.targets == cell.true) & (found.predicted == cell.predicted))
-    sure = found.probabilities(report.temperature)[there, cell.predicted]
+    sure = report.probabilities[there, cell.predicted]
     first = np.argsort(-found.losses[there], kind="stable")[:IMAGES].tolist()
     images = [
         (data_uri(pixels), found.names[there[n]], f"{sure[n]:.0%}")

@@ -32,15 +32,14 @@ def label_errors(report: RunReport) -> Markup | None:
     found = report.outputs
     if found is None:
         return None
-    probabilities = found.probabilities(report.temperature)
-    suspects = suspected(found, probabilities)
+    suspects = suspected(found, report.probabilities)
     if not suspects:
         return render("<p>No image is as surely of another class as the images of that class are on average.</p>")
     rows = []
     for i in suspects[:IMAGES]:
         pixels, other = report.pixels(i), int(found.predicted[i])
         names = found.names[i], found.classes[found.targets[i]], found.classes[other]
-        rows.append((None if pixels is None else data_uri(pixels), *names, f"{probabilities[i, other]:.0%}"))
+        rows.append((None if pixels is None else data_uri(pixels), *names, f"{report.probabilities[i, other]:.0%}"))
     return render(TEMPLATE, rows=rows, count=len(suspects), missing=report.missing)
 
 

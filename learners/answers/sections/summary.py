@@ -55,5 +55,5 @@ def _answers(report: RunReport) -> Iterator[tuple[str, str, str]]:
     rows = [row for row in class_figures(outputs.logits, outputs.targets, outputs.classes) if row.support]
     worst = min(rows, key=lambda row: row.f1)
     yield "weakest class", worst.name, f"F1 {percent(worst.f1)}"
-    error = calibration_error(reliability(outputs.probabilities(report.temperature), outputs.targets))
+    error = calibration_error(reliability(report.probabilities, outputs.targets))
     yield "calibration error", percent(error), f"with the temperature {report.temperature:.3g}"

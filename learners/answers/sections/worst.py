@@ -62,7 +62,7 @@ def worst(report: RunReport) -> Markup | None:
     idxs = order[: IMAGES if short else images].tolist()
     if not idxs:
         return render("<p>Every validation image was classified correctly.</p>")
-    facts = [_facts(found, i, report.temperature) for i in idxs]
+    facts = [_facts(found, i, report.probabilities[i]) for i in idxs]
     if short:
         return render(TEMPLATE, rows=facts, missing=NOT_YET)
     if report.opened is None:
@@ -82,8 +82,7 @@ def _with_heatmaps(seen: ExplainedImages, facts: list[dict[str, Any]], controls:
     return render(TEMPLATE, rows=rows, missing="", quick=quick, **words)
 
 
-def _facts(found: Outputs, i: int, temperature: float) -> dict[str, Any]:
-    probabilities = found.probabilities(temperature)[i]
+def _facts(found: Outputs, i: int, probabilities: np.ndarray) -> dict[str, Any]:
     true, predicted = found.targets[i], found.predicted[i]
     return {
         "name": found.names[i],

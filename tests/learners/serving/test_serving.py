@@ -127,6 +127,6 @@ def test_a_run_that_is_none_is_named_before_the_page_opens(tmp_path, app):
 
 
 def test_packages_that_are_missing_are_named(run, monkeypatch):
-    monkeypatch.setattr("learners.serving.PACKAGES", ("fastapi", "no_such_package"))
+    monkeypatch.setattr("learners.serving.MODULES", ("fastapi", "no_such_package"))
     with pytest.raises(ServingError, match=r"not installed \(no_such_package\): pip install fastapi"):
         serve(run)
