@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,10 +89,13 @@ def limit_files(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
 
 
-@pytest.fixture
-def free_disk():
-    yield
-    limit_files(resource.RLIM_INFINITY)
+@contextmanager
+def free_disk_afterwards():
+    """Lifts the limit before the test ends: pytest writes its result to an output that may itself be a long file."""
+    try:
+        yield
+    finally:
+        limit_files(resource.RLIM_INFINITY)
 
 
 class LookAtCheckpoint(Callback):
@@ -104,10 +108,10 @@ class LookAtCheckpoint(Callback):
         self.found = [*getattr(self, "found", []), read_state(self.checkpoint.path)["epoch"]]
 
 
-@pytest.mark.usefixtures("free_disk")
 def test_a_disk_that_is_full_for_a_while_is_told_once_and_costs_nothing(tmp_path, caplog):
     out, look = tmp_path / "run", LookAtCheckpoint()
-    begin(out, FullDisk(7, 13), look, minutes=0)
+    with free_disk_afterwards():
+        begin(out, FullDisk(7, 13), look, minutes=0)
     warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert len(warnings) == 1
     assert f"{out / 'checkpoint.pt'} cannot be written (File too large)" in warnings[0].getMessage()
@@ -116,14 +120,13 @@ def test_a_disk_that_is_full_for_a_while_is_told_once_and_costs_nothing(tmp_path
     assert outcome(out) == outcome(tmp_path / "straight")
 
 
-@pytest.mark.usefixtures("free_disk")
 def test_results_that_cannot_be_written_end_with_1_and_can_be_had_later(tmp_path):
     out = tmp_path / "run"
-    with pytest.raises(TrainingError, match=f"the results cannot be written to {out} .*resume_learner") as raised:
+    message = f"the results cannot be written to {out} .*resume_learner"
+    with free_disk_afterwards(), pytest.raises(TrainingError, match=message) as raised:
         begin(out, FullDisk(13, None))
     assert raised.value.exit_code == 1
     assert not (out / "metrics.json").exists()
-    limit_files(resource.RLIM_INFINITY)
     assert go_on(out)["epochs"] == 3
     begin(tmp_path / "straight")
     assert outcome(out) == outcome(tmp_path / "straight")

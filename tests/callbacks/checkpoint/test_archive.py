@@ -6,6 +6,7 @@ import pickle
 import random
 import resource
 import time
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -86,20 +87,24 @@ def test_a_planted_pickle_is_refused_and_runs_nothing(tmp_path, plant):
     assert trace.exists()  # the plant was a real one
 
 
-@pytest.fixture
+@contextmanager
 def small_files():
-    """No file of this process may grow past 100 kB: a write that fails as on a full disk."""
+    """Inside it no file of this process may grow past 100 kB: a write that fails as on a full disk.
+
+    It ends before the test does, since pytest writes the result of a test to its own output, which may be a long file.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     path = tmp_path / "checkpoint.pt"
     write_state(path, {"number": 7})
-    with pytest.raises(OSError, match="File too large"):
+    with small_files(), pytest.raises(OSError, match="File too large"):
         write_state(path, state(8))
     assert read_state(path) == {"number": 7}
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
