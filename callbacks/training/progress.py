@@ -66,7 +66,7 @@ class RichProgress(Callback):
             self.task = self.bar.add_task(title, total=None, figures="")
 
     def after_batch(self) -> None:
-        self.images += len(self.xb[0])
+        self.images += len(self.y if self.yb else self.xb[0])  # targets are those of all processes
         if self.bar and (perf_counter() - self.shown > REFRESH or self.iter + 1 == self.n_iter):
             self.shown = perf_counter()
             self.bar.update(self.task, completed=self.iter + 1, total=self.n_iter, figures=self._figures())
