@@ -112,10 +112,10 @@ def test_what_is_there_needs_no_network(home, make_folder, monkeypatch):
     ("send", "reason"),
     [
         (sending(archive()[:-50], length=len(archive())), "incomplete"),
-        (sending(b"x" * len(archive())), "not the one that fastai knows"),
+        (sending(b"x" * len(archive())), "not the one that fastai lists"),
         (missing, "404"),
-        (silent, "nothing came|timed out"),
-        (stuck, "nothing came|timed out"),
+        (silent, "no data for|timed out"),
+        (stuck, "no data for|timed out"),
     ],
     ids=["truncated", "corrupt", "missing", "silent", "stuck"],
 )

@@ -79,7 +79,7 @@ def test_the_fingerprint_sees_the_labels_and_not_the_place(table, tmp_path):
 def test_a_fault_of_a_row_is_told_with_its_line(table):
     for wrong, words in {
         ("pictures/999.png", "7", "train"): "pictures/999.png cannot be found",
-        ("pictures", "7", "train"): "pictures is no file",
+        ("pictures", "7", "train"): "pictures is not a file",
         row(3, "", "train"): "the label is empty; name the class of pictures/003.png",
         row(3, "7", "Trian"): "unknown split 'Trian'; choose from train, training, valid, val, validation, dev, test",
         row(3, "7", ""): "unknown split ''",
@@ -94,7 +94,7 @@ def test_a_fault_of_a_row_is_told_with_its_line(table):
 @pytest.mark.parametrize(
     ("rows", "columns", "words"),
     [
-        (ROWS, ("path", "label", "split"), "no column file; its columns must be file, label"),
+        (ROWS, ("path", "label", "split"), "no column file; the columns must be file, label"),
         (ROWS, ("file", "class", "split"), "no column label"),
         ([row(i, "a", "train") for i in range(5)], ("file", "label", "split"), "only one class (a)"),
         ([row(i, "a", "valid") for i in range(5)], ("file", "label", "split"), "no images to train on"),

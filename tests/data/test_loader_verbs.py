@@ -108,7 +108,7 @@ def test_what_cannot_work_says_why(root):
     floats = [*dls.train.after_item.fs, ToFloat()]
     cases = {
         "bs is None": lambda: dls.train.new(bs=None),
-        "item transforms give float32": lambda: dls.train.new(after_item=floats).one_batch(),
+        "item transforms return float32": lambda: dls.train.new(after_item=floats).one_batch(),
         "test_dl takes a list": lambda: dls.test_dl(root / "valid" / "a" / "000.png"),
         "test_dl got an empty list": lambda: dls.test_dl([]),
         "ndarray: the item has no label": lambda: dls.test_dl([np.zeros((9, 9, 3), np.uint8)], with_labels=True),

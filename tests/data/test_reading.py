@@ -108,7 +108,7 @@ def test_integers_floats_and_inverted_16_bits():
 @pytest.mark.parametrize("values", [np.float32([[0, 200.0]]), np.float32([[0, np.nan]]), np.int32([[0, 70000]])])
 def test_values_beyond_the_range_are_refused_and_not_clipped(values):
     with pytest.raises(
-        DataError, match=r"(?s)a Image: not a readable image \(its values reach from .* keep within 0 and"
+        DataError, match=r"(?s)object of type Image: not a readable image \(its values range from .* must be from 0 to"
     ):
         open_rgb(Image.fromarray(values))
 
@@ -121,9 +121,9 @@ def test_values_beyond_the_range_are_refused_and_not_clipped(values):
         (np.zeros((3, 4, 5), np.uint8), "shape (3, 4, 5)"),
         (np.zeros((0, 4, 3), np.uint8), "shape (0, 4, 3)"),
         (torch.zeros(2, 3, 4, 4), "shape (2, 3, 4, 4)"),
-        (7, "a int: not an image; give a path, bytes, a stream, a PIL image, an array or a tensor"),
+        (7, "object of type int: not an image; give a path, bytes, a stream, a PIL image, an array or a tensor"),
         (b"no image", "an image of 8 bytes: not a readable image"),
-        (io.BytesIO(), "a BytesIO: not a readable image"),
+        (io.BytesIO(), "object of type BytesIO: not a readable image"),
     ],
 )
 def test_what_is_no_image_is_named(array, words):

@@ -65,7 +65,7 @@ def test_a_file_with_the_suffix_of_a_source_is_one(stripes, tmp_path):
 
 
 def test_two_sources_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="two sources are named digits"):
+    with pytest.raises(ValueError, match="two sources have the name digits"):
         source("digits")(find("digits").splits)
 
 

@@ -1,4 +1,4 @@
-"""Near duplicates: all close pairs are found as by comparing each with each, and nothing else counts as near_duplicates."""
+"""Near duplicates: all close pairs are found as by comparing each with each, and only similar pictures count."""
 
 import io
 

@@ -43,13 +43,17 @@ def a_test_set_without_classes(folder: Pictures) -> None:
     folder.put("test", used=False)
 
 
-@kind("it was taken for the split, beside bus, car", refused=r"train: .*rename it if it is a class", usual=False)
+@kind(
+    "rename it if it is a class, as bus, car",
+    refused=r"train: .*rename it if it is a class",
+    usual=False,
+)
 def a_class_called_train(folder: Pictures) -> None:
     for label in ("train", "car", "bus"):
         folder.put(label, 3, used=False)
 
 
-@kind("there is no folder train, so that dev counts as a class", usual=False)
+@kind("there is no folder train, so dev is read as a class", usual=False)
 def a_class_called_dev(folder: Pictures) -> None:
     for label in ("dev", "user"):
         folder.put(label, 3)

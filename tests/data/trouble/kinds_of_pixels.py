@@ -60,12 +60,12 @@ def TIFF_of_floats(folder: Pictures) -> None:
     folder.add("train/cat/x.tif", encoded(Image.fromarray((WIDE / 65535).astype(np.float32)), "TIFF"), WIDE_SEEN)
 
 
-@kind(r'"damaged".*x\.tif.*values reach from', refused=r"x\.tif: .*keep within 0 and 1", skipped=True)
+@kind(r'"damaged".*x\.tif.*values range from', refused=r"x\.tif: .*must be from 0 to 1\)", skipped=True)
 def floats_beyond_1(folder: Pictures) -> None:
     folder.add("train/cat/x.tif", encoded(Image.fromarray(GREY.astype(np.float32)), "TIFF"))
 
 
-@kind(r'"damaged".*x\.tif.*values reach from', refused=r"x\.tif: .*keep within 0 and 65535", skipped=True)
+@kind(r'"damaged".*x\.tif.*values range from', refused=r"x\.tif: .*must be from 0 to 65535", skipped=True)
 def integers_beyond_16_bits(folder: Pictures) -> None:
     folder.add("train/cat/x.tif", encoded(Image.fromarray(GREY.astype(np.int32) * 70_000), "TIFF"))
 

@@ -29,9 +29,9 @@ def wrong(name: str, line: str, words: str) -> None:
 
 
 wrong("a row whose file is missing", "train/cat/gone.png,cat,train", r"gone\.png cannot be found")
-wrong("a row that names a folder", "train/cat,cat,train", "train/cat is no file")
+wrong("a row that names a folder", "train/cat,cat,train", "train/cat is not a file")
 wrong("a row without a label", "train/cat/0000.png,,train", "the label is empty")
-wrong("a row without a file", ",cat,train", "is no file")
+wrong("a row without a file", ",cat,train", "is not a file")
 wrong("a row of an unknown split", "train/cat/0000.png,cat,Trian", "unknown split 'Trian'")
 wrong("a row whose file name is too long", f"{'x' * 300}.png,cat,train", "cannot be found")
 wrong("a row of several lines", '"a\nb\nc\nd.png",cat,train', "cannot be found")
@@ -106,5 +106,5 @@ def path_of(name: str, data: str, words: str) -> None:
 
 
 path_of("a path that does not exist", "/no/such/folder", "/no/such/folder: no such file or folder")
-path_of("a path that is too long", "/" + "x" * 300, "cannot be looked at \\(File name too long\\)")
-path_of("the home of a user who does not exist", "~no_such_user/images", "~no_such_user/images: cannot be looked at")
+path_of("a path that is too long", "/" + "x" * 300, "not a valid path \\(File name too long\\)")
+path_of("the home of a user who does not exist", "~no_such_user/images", "~no_such_user/images: not a valid path")
