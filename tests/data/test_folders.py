@@ -1,4 +1,4 @@
-"""Folders as people have them: nothing that lies in one is lost, or counted as something else, without a word."""
+"""Real-world folders: every file is listed, or the log or an error message says why it is not."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 @pytest.fixture
 def told(caplog):
-    """What the log says about a folder, in one line."""
+    """Returns a function that returns the log messages so far, and clears the log."""
     caplog.set_level(logging.WARNING)
 
     def lines():

@@ -1,4 +1,4 @@
-"""What a user names on a command line is found: files, folders, patterns, and a list on standard input."""
+"""Images named on the command line are found: files, folders, patterns and a list on standard input."""
 
 import os
 import subprocess

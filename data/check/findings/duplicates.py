@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from data.check.finding import Case, finding
 from data.check.survey import Survey
 
-# Smallest similarity of near duplicates in two classes; pairs of CIFAR-10 below it share only their background
+# Smallest similarity of near duplicates in two classes; below it, CIFAR-10 has pairs of different pictures
 MIN_CROSS_CLASS_SIMILARITY = 0.85
 
 

@@ -1,4 +1,4 @@
-"""Folders that are not laid out as a program would like: their splits, their classes, names and copies."""
+"""Folders with an unusual layout: their splits, classes, names and duplicates."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from kinds import Pictures, kind
 
 
 def split_called(train: str, valid: str) -> None:
-    """Register the kind of folders whose splits have these names."""
+    """Register folders whose splits have these names."""
 
     @kind(
         r'"counts": \{"train": \{"cat": 3, "dog": 3\}, "valid": \{"cat": 1, "dog": 1\}\}',
@@ -153,7 +153,7 @@ def a_thousand_classes(folder: Pictures) -> None:
 
 
 def class_called(label: str, words: str) -> None:
-    """Register the kind of folders with this class."""
+    """Register folders with a class of this name."""
 
     @kind(rf'"train": \{{.*"{re.escape(label)}": 1\b', name=f"a class name {words}")
     def make(folder: Pictures) -> None:

@@ -1,4 +1,4 @@
-"""Tables of labels with mistakes in them."""
+"""Tables of labels with errors."""
 
 from pathlib import Path
 
@@ -8,19 +8,19 @@ HEADER = "file,label,split"
 
 
 def write(folder: Pictures, lines: list[str], encoding: str = "utf-8") -> None:
-    """Make `labels.csv` what the commands are given."""
+    """Write `labels.csv`, and make it the argument of the commands."""
     folder.data = folder.root / "labels.csv"
     folder.data.write_bytes("\n".join([*lines, ""]).encode(encoding))
 
 
 def rows(folder: Pictures) -> list[str]:
-    """A line for each picture."""
+    """Returns one line per picture."""
     paths = [path.relative_to(folder.root) for path in sorted(folder.root.rglob("*.png"))]
     return [f"{path},{path.parts[1]},{path.parts[0]}" for path in paths]
 
 
 def wrong(name: str, line: str, words: str) -> None:
-    """Register the kind of tables with this line, of which the message says these words."""
+    """Register tables with this line, whose error message contains these words."""
 
     @kind(words, name=name, refused=rf"labels\.csv, line 3: .*{words}")
     def make(folder: Pictures) -> None:
@@ -98,7 +98,7 @@ def a_picture_that_is_called_csv(folder: Pictures) -> None:
 
 
 def path_of(name: str, data: str, words: str) -> None:
-    """Register a value of `data` that names no data set."""
+    """Register a value of `data` that is not a data set."""
 
     @kind(words, name=name, refused=words)
     def make(folder: Pictures) -> None:
