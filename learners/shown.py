@@ -15,8 +15,8 @@ def learner_text(learn: "ImageLearner") -> str:
     optimizer = f"{plan.optimizer}, at most {plan.lr:.3g} in epoch {plan.peak_epoch:.3g}"
     lines = {
         "net": f"{type(learn.model).__name__}, {trained:,} parameters that are trained, on {learn.dls.device}",
-        "data": f"{getattr(learn.dls, 'source', plan.data)} of {plan.size} pixels",
-        "plan": f"{plan.epochs} epochs of {len(learn.dls.train)} steps of {plan.batch_size} images; {optimizer}",
+        "data": f"{getattr(learn.dls, 'source', plan.data)}",
+        "plan": f"{plan.epochs} epochs of {len(learn.dls.train)} steps of {plan.batch_size} images, {plan.size} pixels wide; {optimizer}",
         "callbacks": ", ".join(type(cb).__name__ for cb in session_cbs(learn)),
         "run": str(learn.run_dir.path) if learn.run_dir else "",
         "fitted": _fitted(learn),

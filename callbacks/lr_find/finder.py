@@ -67,8 +67,8 @@ class LRFound:
     def __repr__(self) -> str:
         """What was found, with three digits of each rate."""
         found = {name: value for name, value in self.summary().items() if value}
-        told = [f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value!r}" for name, value in found.items()]
-        return f"LRFound({', '.join(told)})"
+        told = {name: f"{value:.3g}" if isinstance(value, float) else repr(value) for name, value in found.items()}
+        return f"LRFound({', '.join(f'{name}={text}' for name, text in told.items())})"
 
     def _repr_png_(self) -> bytes | None:
         return self.plot()._repr_png_() if self.pictured else None
