@@ -25,7 +25,8 @@ from learners import image_learner
 learn = image_learner(**{settings})
 metrics = learn.fit_recipe()
 ---
-print(json.dumps([metrics, [row.csv_row() for row in learn.fitted.epochs], [row._asdict() for row in learn.fitted.steps]]))
+epochs, steps = learn.fitted.epochs, learn.fitted.steps
+print(json.dumps([metrics, [row.csv_row() for row in epochs], [row._asdict() for row in steps]]))
 """
 MEASURED_TIMES = ("seconds", "images_per_second", "loader_wait_seconds", "warmup_seconds")
 
