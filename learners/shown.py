@@ -12,11 +12,12 @@ def learner_text(learn: "ImageLearner") -> str:
     """A line for each part of a learner. It computes nothing and looks at no image."""
     plan = learn.plan
     trained = sum(param.numel() for param in learn.model.parameters() if param.requires_grad)
-    optimizer = f"{plan.optimizer}, at most {plan.lr:.3g} in epoch {plan.peak_epoch:.3g}"
+    steps = f"{len(learn.dls.train)} steps of {plan.batch_size} images, {plan.size} pixels wide"
+    rate = f"{plan.optimizer}, at most {plan.lr:.3g} in epoch {plan.peak_epoch:.3g}"
     lines = {
         "net": f"{type(learn.model).__name__}, {trained:,} parameters that are trained, on {learn.dls.device}",
         "data": f"{getattr(learn.dls, 'source', plan.data)}",
-        "plan": f"{plan.epochs} epochs of {len(learn.dls.train)} steps of {plan.batch_size} images, {plan.size} pixels wide; {optimizer}",
+        "plan": f"{plan.epochs} epochs of {steps}; {rate}",
         "callbacks": ", ".join(type(cb).__name__ for cb in session_cbs(learn)),
         "run": str(learn.run_dir.path) if learn.run_dir else "",
         "fitted": _fitted(learn),
