@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from data.common.errors import AppError
+from data.common.launch import process_count, process_rank
 from learners.command_line import FlagFormatter, recipe_flags, show, with_flags
 from learners.recipe import Recipe
 
@@ -28,8 +29,10 @@ Run = Annotated[Path, typer.Argument(help="directory of a finished run")]
 
 
 @app.callback()
-def commands() -> None:
+def commands(context: typer.Context) -> None:
     """Train an image classifier in 24 epochs, find its learning rate, and see why it is right or wrong."""
+    if process_count() > 1 and context.invoked_subcommand != "fit":
+        raise typer.BadParameter(f"{context.invoked_subcommand} runs in one process: start it with python alone")
 
 
 @app.command()
@@ -209,6 +212,8 @@ def main() -> int:
     log = logging.StreamHandler()  # to stderr
     log.setFormatter(FlagFormatter())
     logging.basicConfig(handlers=[log])
+    if process_rank() > 0:
+        log.setLevel(logging.ERROR)  # the first of several processes tells the rest
     try:
         return app(standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):

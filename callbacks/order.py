@@ -1,5 +1,6 @@
 """In which order callbacks see an event, lowest first. fastai's recorder is at 50 and its scheduler at 60."""
 
+DATA_PARALLEL = -1000  # shares a batch before, and has its whole results before, any other callback looks
 RESUME = -100  # before any callback looks at a batch
 STEP_SEED = -95  # before any callback draws a random number
 LOADER_EPOCH = -90  # before the training loader starts

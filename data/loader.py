@@ -17,8 +17,8 @@ from data.common.transfer import sent
 from data.images import SquareTensor
 from data.keys import Keys
 from data.malloc import return_large_blocks
-from data.passes import CountingDL
 from data.pipelines import Pipeline, Step, augment, augment_tensor, runs_on_device, steps_of
+from data.shared import SharedDL
 from data.store import Store
 from data.upstream import torch_batches
 
@@ -28,7 +28,7 @@ MOST_WORKERS = 8  # that are started for a GPU where the user names no number
 READING = {"create_item", "create_batch", "create_batches", "do_batch", "retain", "sample"}  # fastai lets users replace
 
 
-class BatchDL(CountingDL):
+class BatchDL(SharedDL):
     """Batches of (uint8 images N×C×H×W, targets), augmented as a function of (seed, epoch, sample).
 
     Images come from `store` where there is one and nobody changed how items are made, else item by item from the
@@ -109,7 +109,7 @@ class BatchDL(CountingDL):
         self._drawn, self.epoch = self.epoch, self.epoch + 1
         self._first, self.start = self.start, 0
         self.before_iter()
-        self._idxs = list(self.get_idxs())  # here, once, and not in every worker
+        self._idxs = self.own_part(list(self.get_idxs()))  # here, once, and not in every worker
         self._first = 0
         store = self._store_here()
         yield from self._from_loader() if store is None else self._from_store(store)
@@ -155,8 +155,9 @@ class BatchDL(CountingDL):
     def _from_store(self, store: Store) -> Iterator[tuple]:
         """Several small batches are made together, which takes no longer than to make one."""
         idxs, drawn = self._idxs, self._drawn  # another iteration may begin before this one ends
-        chunk = self.bs * max(1, (DEVICE_CHUNK if self._resident() else HOST_CHUNK) // (self.bs * store.pixels[0].size))
-        stop = len(idxs) - (len(idxs) % self.bs if self.drop_last else 0)
+        bs, most = self.part_size, DEVICE_CHUNK if self._resident() else HOST_CHUNK
+        chunk = bs * max(1, most // (bs * store.pixels[0].size))
+        stop = len(idxs) - (len(idxs) % bs if self.drop_last else 0)
         for start in range(0, stop, chunk):
             yield from self._batches(store, idxs[start : min(start + chunk, stop)], drawn)
 
@@ -165,7 +166,7 @@ class BatchDL(CountingDL):
         images, targets = self._made(store, idxs, drawn)
         if together:
             images = self.after_batch((TensorImage(images),))[0].as_subclass(Tensor)
-        for parts in zip(images.split(self.bs), targets.split(self.bs), strict=True):
+        for parts in zip(images.split(self.part_size), targets.split(self.part_size), strict=True):
             batch = TensorImage(parts[0]), TensorCategory(parts[1])
             yield batch if together else transformed(self.after_batch, batch)
 
@@ -197,8 +198,8 @@ class BatchDL(CountingDL):
     def sample(self) -> Iterator[int]:
         """The share of this process: whole batches, in turn."""
         idxs = self._idxs
-        firsts = range(self.offs * self.bs, len(idxs), self.num_workers * self.bs)
-        return chain.from_iterable(idxs[i : i + self.bs] for i in firsts)
+        firsts = range(self.offs * self.part_size, len(idxs), self.num_workers * self.part_size)
+        return chain.from_iterable(idxs[i : i + self.part_size] for i in firsts)
 
     def wif(self) -> None:
         """fastai's hook at the start of a worker process."""

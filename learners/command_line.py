@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from data.common.launch import process_count, process_rank
 from learners.recipe import Recipe, help_of
 
 NAMES = (*(f.name for f in fields(Recipe)), "out", "min_confidence", "csv", "format", "port")
@@ -47,7 +48,9 @@ def _flag(field: Field, hint: Any) -> Any:
 
 
 def show(results: dict[str, Any], as_json: bool) -> None:
-    """Print results to stdout: as one JSON object, or a line each."""
+    """Print results to stdout: as one JSON object, or a line each. Of several processes the first one prints."""
+    if process_rank() > 0:
+        return
     if as_json:
         print(json.dumps(results, allow_nan=False))
         return
@@ -69,7 +72,8 @@ def _lines(results: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 def with_flags(message: str) -> str:
     """A message of the library in the words of the command line: `` `batch_size` `` becomes --batch-size."""
-    message = re.sub(r"resume_learner\('(.+?)'\)", r"python app.py fit --resume \1", message)
+    launch = f"torchrun --standalone --nproc_per_node {process_count()}" if process_count() > 1 else "python"
+    message = re.sub(r"resume_learner\('(.+?)'\)", rf"{launch} app.py fit --resume \1", message)
     message = re.sub(r"report_run\('(.+?)'\)", r"python app.py report \1", message)
     return re.sub(r"`(\w+)`", lambda match: FLAGS.get(match[1], match[0]), message)
 

@@ -14,6 +14,7 @@ from torch import nn
 from callbacks.training.means import accuracy
 from callbacks.training.recorder import DeviceMean
 from data import ImageLoaders, Source, image_loaders, open_source
+from data.common.launch import process_rank
 from data.opening import Data
 from learners.balance import class_weights, tell_balance
 from learners.device import pick_device
@@ -25,6 +26,7 @@ from learners.models import build_model, model_name
 from learners.optimizer import body_and_head
 from learners.recipe import Plan, Recipe
 from learners.run import Run
+from learners.together import join_processes, share_run
 
 AnyMetric: TypeAlias = Metric | Callable[..., Any]  # a function of logits N×C and targets N, or a metric of fastai
 Metrics: TypeAlias = AnyMetric | Sequence[AnyMetric] | None  # one or several
@@ -56,14 +58,16 @@ def image_learner(
         RecipeError: an unknown setting, or a value that is not possible.
         DataError: the data cannot be found, fetched or used.
         RunDirectoryError: `out` exists and is not empty.
+        ProcessesError: several processes were launched that cannot train this run together.
     """
     name = model_name(model) if isinstance(model, nn.Module) else model
     recipe = Recipe.of(data=str(data), **settings | ({"model": name} if name else {}))
     device = pick_device(recipe.device)
-    run = Run.create(out) if out else None
+    processes = join_processes(device, out)
+    run = Run.create(out) if out and process_rank() == 0 else Run(Path(out), new=True) if out else None
     source = open_source(data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
     recipe = replace(recipe, data=source.name)
-    return assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=run)
+    return share_run(assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=run), processes)
 
 
 def assemble(

@@ -15,6 +15,7 @@ from torch import nn
 from callbacks.curves import plot_curves
 from callbacks.generators import global_generators_kept, seed_generators
 from callbacks.lr_find.finder import LRFound, asked_for, find_lr
+from callbacks.parallel.processes import Processes
 from callbacks.picture import Picture
 from callbacks.training.progress import RichProgress
 from callbacks.training.recorder import DeviceRecorder
@@ -31,6 +32,7 @@ from learners.result import FitResult
 from learners.run import Run
 from learners.session import MadeWith, frozen_parameters, pipeline_of
 from learners.shown import learner_text
+from learners.together import follow_run, naming_the_others
 
 # fastai's own recorder waits for the device each step, its progress bar writes into pipes
 OWN_CALLBACKS = (TrainEvalCallback, DeviceRecorder, RichProgress)
@@ -53,12 +55,14 @@ class ImageLearner(FitLearner):
         exported: it is what `load_learner` returned.
         path: where fastai's own verbs save: the folder `learner` of the run directory.
         lr_found: what the last `lr_find` found, or None.
+        processes: those that train the same run, this one among them; None where there is one alone.
     """
 
     dls: ImageLoaders
     opt: OptimWrapper | None
     fitted: FitResult | None = None
     lr_found: LRFound | None = None
+    processes: Processes | None = None
     exported = False
 
     def __init__(
@@ -106,14 +110,18 @@ class ImageLearner(FitLearner):
             CheckpointError: the checkpoint to resume from is damaged, or does not fit this learner.
             LearnerError: the learner would not train as its recipe says.
             SessionError: the learner lacks what the run to resume was trained with.
+            TrainingError: of several processes another one ended.
         """
         check_agreement(self)
         with global_generators_kept():
             seed_generators(self.dls.device.type, self.plan.seed)
             if self.run_dir is None:
                 return fit_in_memory(self)
-            with self.run_dir.claimed():
-                return fit_run(self, self.run_dir, checkpoint_minutes)
+            with naming_the_others(self, self.run_dir):
+                if self.processes and not self.processes.is_first:
+                    return follow_run(self, self.run_dir)
+                with self.run_dir.claimed():
+                    return fit_run(self, self.run_dir, checkpoint_minutes)
 
     def plot_curves(self) -> Picture:
         """Losses, metrics and the applied rate of the last `fit_recipe`.
@@ -191,4 +199,5 @@ class ImageLearner(FitLearner):
 
     def _folder(self) -> AbstractContextManager:
         """The context in which there is a folder to save into."""
-        return self.run_dir.learner_folder() if self.run_dir else nullcontext()
+        writes = self.processes is None or self.processes.is_first
+        return self.run_dir.learner_folder() if self.run_dir and writes else nullcontext()

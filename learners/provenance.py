@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.common.launch import process_count
+
 if TYPE_CHECKING:
     from data.block import ImageLoaders
 
@@ -17,6 +19,7 @@ def provenance(dls: "ImageLoaders") -> dict[str, Any]:
     source = dls.source
     return {
         "device": str(dls.device),
+        "processes": process_count(),
         "train_images": len(source.train),
         "valid_images": len(source.valid),
         "classes": list(source.classes),

@@ -1,25 +1,15 @@
 """The fit of a whole recipe: what `ImageLearner.fit_recipe` does."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastai.callback.core import Callback
-
 from callbacks.checkpoint.callback import Checkpoint, Resume
-from callbacks.checkpoint.interrupt import Interrupts
 from callbacks.checkpoint.writer import BackgroundWriter
-from callbacks.optional import optional_callbacks
-from callbacks.training.history import History, write_history
-from callbacks.training.loader_epoch import LoaderEpoch
-from callbacks.training.loader_wait import LoaderWait
-from callbacks.training.measured import MeasuredModel
-from callbacks.training.precision import PrecisionRecord
-from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, write_schedule
-from callbacks.training.step_seed import StepSeed
+from callbacks.training.history import write_history
+from callbacks.training.schedule import write_schedule
 from data.common.errors import AppError, TrainingError
 from data.common.files import replacing, write_json
 from data.validation import validation_batches
@@ -29,36 +19,33 @@ from learners.answers.temperature import fit_temperature
 from learners.heatmaps import choose_heatmaps
 from learners.model_files import SavedModel, write_model
 from learners.opened import OpenedRun
-from learners.optimizer import Group, param_groups
+from learners.plan_fit import fit_plan, later
 from learners.provenance import provenance
-from learners.result import FitResult
-from learners.run import Run, note_precision
+from learners.run import Run
 from learners.session import additions, check_additions, session_cbs
-from learners.warmup import warm_up
+from learners.together import agreed, interrupts_of
 
 if TYPE_CHECKING:
     from learners.learner import ImageLearner
 
 log = logging.getLogger(__name__)
 
-Submit = Callable[..., Any]  # calls a function that writes a file, with its arguments
-Writes = Callable[[Callable[..., None], str], Callable[[Any], None] | None]  # (function, file name) to a shorter one
-
 
 def fit_in_memory(learn: "ImageLearner") -> dict[str, Any]:
     """Fit without a run directory, and return the metrics of the run."""
     _measure_rate(learn)
-    return _metrics(learn, _fit_plan(learn, []))
+    return _metrics(learn, fit_plan(learn, []))
 
 
 def fit_run(learn: "ImageLearner", run: Run, checkpoint_minutes: float) -> dict[str, Any]:
     """Fit, fill the run directory, and return the metrics of the run."""
-    state, recipe, session = _begin(learn, run), learn.plan.to_dict(), session_cbs(learn)
+    state = agreed(learn, _begin(learn, run))
+    recipe, session = learn.plan.to_dict(), session_cbs(learn)
     try:
-        with BackgroundWriter() as writer, Interrupts(run.checkpoint) as interrupts:
+        with BackgroundWriter() as writer, interrupts_of(learn, run.checkpoint) as interrupts:
             checkpoint = Checkpoint(run.checkpoint, writer, interrupts, recipe, checkpoint_minutes, session)
-            current = _fit_plan(
-                learn, [Resume(state, run.checkpoint), checkpoint], partial(_later, writer.submit, run.path)
+            current = fit_plan(
+                learn, [Resume(state, run.checkpoint), checkpoint], partial(later, writer.submit, run.path)
             )
     except Exception:
         run.withdraw()
@@ -67,16 +54,7 @@ def fit_run(learn: "ImageLearner", run: Run, checkpoint_minutes: float) -> dict[
     with run.results():
         _write_results(learn, run.path, metrics)
     _write_report(learn, run)
-    return metrics
-
-
-def _later(submit: Submit, folder: Path, write: Callable[..., None], name: str) -> Callable[[Any], None]:
-    """A function of what is to be written: it has `write` do that, into the file `name`, while training goes on."""
-    return partial(submit, write, folder / name)
-
-
-def _nowhere(write: Callable[..., None], name: str) -> None:
-    """Of a fit that writes nothing."""
+    return learn.processes.from_first(metrics) if learn.processes else metrics
 
 
 def _begin(learn: "ImageLearner", run: Run) -> dict[str, Any] | None:
@@ -100,34 +78,6 @@ def _measure_rate(learn: "ImageLearner") -> None:
     if found.lr is None:
         raise TrainingError(f"the learning-rate finder suggests nothing: {found.abstained}; give a rate as `lr`")
     learn.plan = replace(learn.plan, lr=found.lr)
-
-
-def _fit_plan(learn: "ImageLearner", cbs: list[Callback], writes: Writes = _nowhere) -> bool:
-    """Fit, and keep what was measured as `learn.fitted`.
-
-    Args:
-        writes: makes the functions that write the CSV files and note the precision while training goes on.
-
-    Returns:
-        Whether the last epoch measured the model as it is now, and no callback of the session could change what that
-        validation saw, as one that leaves dropout on does.
-    """
-    plan, rates = learn.plan, planned_rates(learn)
-    history = History(writes(write_history, "history.csv"))
-    first = _groups(learn)[0].factor
-    schedule = ScheduleRecord([row[0] / first for row in rates], writes(write_schedule, "schedule.csv"))
-    precision = PrecisionRecord(writes(note_precision, "recipe.json"))
-    measured, wait, warmup_seconds = MeasuredModel(), LoaderWait(), warm_up(learn)
-    seeds = StepSeed(plan.seed)
-    watching = [seeds, LoaderEpoch(), history, PlannedRates(rates), schedule, precision, measured, wait]
-    try:
-        learn.fit(plan.epochs, cbs=[*watching, *optional_callbacks(plan), *cbs], reset_opt=True)
-    finally:
-        learn.graphed = None  # the memory that it replays in
-    if not history.rows:
-        raise TrainingError("a callback ended the fit before its first epoch was done: there is nothing to report")
-    learn.fitted = FitResult(history.rows, schedule.rows, precision.precision, wait.seconds, warmup_seconds)
-    return measured.measured(learn.model, history.rows[-1].epoch) and not session_cbs(learn)
 
 
 def _metrics(learn: "ImageLearner", current: bool) -> dict[str, Any]:
@@ -165,24 +115,6 @@ def _validated(learn: "ImageLearner") -> dict[str, float]:
         learn.recorder.load_state_dict(kept)
     names = learn.recorder.metric_names
     return {name: float(value) for name, value in zip(names[-len(figures) :], figures, strict=True)}
-
-
-def planned_rates(learn: "ImageLearner") -> list[list[float]]:
-    """The rate of each group of parameters at each step of the run: steps × groups."""
-    plan, groups = learn.plan, _groups(learn)
-    cycle = OneCycle(
-        [plan.lr * group.factor for group in groups],
-        div=plan.div,
-        div_final=plan.div_final,
-        pct_start=plan.peak_epoch / plan.epochs,
-        decay=plan.decay,
-        starts=[group.start / plan.epochs for group in groups],
-    )
-    return cycle.table(len(learn.dls.train) * plan.epochs)
-
-
-def _groups(learn: "ImageLearner") -> list[Group]:
-    return param_groups(learn.model, learn.plan, learn.splitter(learn.model))
 
 
 def _write_results(learn: "ImageLearner", folder: Path, metrics: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from callbacks.training.means import accuracy
-from data import DataError, open_source
+from data import DataError, Source, open_source
+from data.common.launch import process_rank
 from learners.class_order import in_order_of
 from learners.device import pick_device, precision
 from learners.factory import Callbacks, Metrics, assemble
@@ -17,6 +18,7 @@ from learners.learner import ImageLearner
 from learners.provenance import versions
 from learners.recipe import Recipe, RecipeError
 from learners.run import CHANGEABLE, Run
+from learners.together import check_process_count, join_processes, share_run
 
 log = logging.getLogger(__name__)
 
@@ -43,25 +45,25 @@ def resume_learner(
         RunDirectoryError: no run, or one that another process works on.
         RecipeError: a setting that contradicts the run's.
         DataError: the images are not those that the run began with.
+        ProcessesError: the run was trained by another number of processes.
     """
     opened = Run.open(run)
     recipe = stored_recipe(opened, **settings)
-    with opened.claimed():  # refuse at once, before the images are read
-        facts = opened.description
+    facts = opened.description
+    check_process_count(opened.path, facts)
+    if process_rank() == 0:
+        with opened.claimed():  # refuse at once, before the images are read
+            facts = opened.description
     opened.new = False
     device = pick_device(recipe.device)
+    processes = join_processes(device, run)
     source = open_source(
         recipe.data if data is None else data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad
     )
-    if source.fingerprint != facts["fingerprint"]:
-        raise DataError(
-            f"{recipe.data}: its files changed since {run} began ({facts['train_images']} + {facts['valid_images']} "
-            f"images then, {len(source.train)} + {len(source.valid)} now); put them back, or start a new "
-            "run"
-        )
+    _check_files(source, facts, opened.path)
     source = in_order_of(source, facts["classes"], opened.path / "recipe.json")
     _tell_differences(opened.path, facts, device)
-    return assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=opened)
+    return share_run(assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=opened), processes)
 
 
 def resume_fit(path: Path, **settings: Any) -> dict[str, Any]:
@@ -93,6 +95,16 @@ def stored_recipe(run: Run, **settings: Any) -> Recipe:
                 f"{name} {settings[name]!r}: {run.path} has {getattr(stored, name)!r}; leave the setting out"
             )
     return replace(stored, **{name: getattr(wanted, name) for name in CHANGEABLE})
+
+
+def _check_files(source: Source, facts: dict, run: Path) -> None:
+    """Refuse images that are not those that the run began with."""
+    if source.fingerprint != facts["fingerprint"]:
+        raise DataError(
+            f"{source.name}: its files changed since {run} began ({facts['train_images']} + {facts['valid_images']} "
+            f"images then, {len(source.train)} + {len(source.valid)} now); put them back, or start a new "
+            "run"
+        )
 
 
 def _tell_differences(run: Path, facts: dict, device: torch.device) -> None:

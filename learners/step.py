@@ -17,6 +17,7 @@ from fastai.learner import Learner
 from fastai.torch_core import to_device
 from torch import Tensor
 
+from callbacks.parallel.data_parallel import ParallelPass
 from learners.device import autocast
 from learners.graph import GraphedModel
 from learners.single_image import naming_single_image
@@ -44,6 +45,7 @@ class StepLearner(Learner):
 
     first_epoch = 0
     graphed: GraphedModel | None = None  # replays the model's training pass
+    parallel: ParallelPass | None = None  # the model's training pass where several processes share a batch
     # the callbacks, and for each event of a step those of them that define it
     _listeners: tuple[list[Callback], dict[str, list[Callback]]] | None = None
 
@@ -82,7 +84,9 @@ class StepLearner(Learner):
         return nullcontext() if torch.is_autocast_enabled(device.type) else autocast(device)
 
     def _training_pass(self) -> Callable:
-        """The model, or in training its graph, as long as that does the same."""
+        """The model, or in training what stands for it; its graph only as long as that does the same."""
+        if self.parallel is not None and self.training:
+            return self.parallel
         if self.graphed is None or not self.training:
             return self.model
         obstacle = self.graphed.obstacle(self.model, self.xb, thorough=self.iter == 0)

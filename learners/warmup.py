@@ -25,7 +25,8 @@ def warm_up(learn: "ImageLearner") -> float:
         Seconds that it took, the compilation included; 0 on a CPU without `compile`, which has nothing to warm.
     """
     device = learn.dls.device.type
-    graph = learn.plan.graph and device in GRAPH_DEVICES
+    alone = learn.processes is None  # several exchange gradients within a pass, which is not captured
+    graph = learn.plan.graph and device in GRAPH_DEVICES and alone
     if device == "cpu" and not (learn.plan.compile or graph):
         return 0.0
     started = perf_counter()

@@ -56,7 +56,7 @@ class Checkpoint(Callback):
         self.saved = perf_counter()
 
     def after_batch(self) -> None:
-        stop = self.interrupts.caught is not None
+        stop = self.interrupts.asked()
         if self.training and (stop or self._due()):
             self.save()
         if stop:

@@ -52,10 +52,19 @@ class Interrupts:
         self._former = {}
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() == self._owner:
+            self._note(number)
+        else:  # a worker of the loader inherits this handler, and Ctrl-C goes to all
+            self._give_back()
+
+    def _note(self, number: int) -> None:
         self._give_back()
-        if os.getpid() == self._owner:  # a worker of the loader inherits this handler, and Ctrl-C goes to all
-            self.caught = number
-            os.write(2, NOTE)  # print is not safe in a handler: the signal may have come in the middle of one
+        self.caught = number
+        os.write(2, NOTE)  # print is not safe in a handler: the signal may have come in the middle of one
+
+    def asked(self) -> bool:
+        """Whether the run is to end after the present step."""
+        return self.caught is not None
 
     def end(self) -> None:
         """Raise what Python programs expect of the caught signal: KeyboardInterrupt, or SystemExit with 143."""

@@ -181,10 +181,10 @@ class GradCAMInterpretation(ClassificationInterpretation):
         return self._pairs(self.confused(pair)[:k], f"{pair[0]} taken for {pair[1]}, and the evidence for {pair[1]}")
 
     def plot_why_wrong(self, k: int = 8) -> Picture:
-        """For misclassified images the evidence for the predicted class, for the true class, and the difference."""
+        """A row for each misclassified image: the evidence for the predicted class, the true class, the difference."""
         predicted = self.explain(self.wrong()[:k])
         true = self.explain(predicted.idxs, self.targs[predicted.idxs], trusted=False)
-        return self.draw(self.why_panels(predicted, true), 8, WHY)
+        return self.draw(self.why_panels(predicted, true), 4, WHY)
 
     def confusion_matrix(self) -> np.ndarray:
         """Counts, n_classes×n_classes, of true classes in rows and predicted ones in columns."""

@@ -1,18 +1,15 @@
 """Sharpness-aware minimisation: the gradient at the worst point near the weights."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
 import torch
 from fastai.callback.core import Callback
 from torch import nn
 
 from callbacks.optional import turned_on_by
+from callbacks.training.norms import norm_statistics_kept
 
 RADIUS = 0.05  # distance of the worst point from the weights, in their own units
-
-
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)  # those that keep running statistics
 
 
 @turned_on_by("sam")
@@ -42,7 +39,8 @@ class SharpnessAware(Callback):
         self.opt.zero_grad()
         precision = getattr(self.learn, "precision_context", nullcontext)  # fastai's own learner has none
         with norm_statistics_kept(self.model), precision():
-            loss = self.loss_func(self.model(*self.xb), *self.yb)
+            training_pass = getattr(self.learn, "parallel", None) or self.model
+            loss = self.loss_func(training_pass(*self.xb), *self.yb)
         loss.backward()
         with torch.no_grad():
             for param, weight in zip(params, weights, strict=True):
@@ -54,17 +52,3 @@ class SharpnessAware(Callback):
         with torch.no_grad():
             for param, grad in zip(params, grads, strict=True):
                 param.add_(grad * (RADIUS / (norm + 1e-12)))  # a gradient of zero moves nothing
-
-
-@contextmanager
-def norm_statistics_kept(model: nn.Module) -> Iterator[None]:
-    """In this context, forward passes in training mode leave the running means and variances as they are."""
-    norms = [m for m in model.modules() if isinstance(m, NORMS)]
-    momenta = [m.momentum for m in norms]
-    try:
-        for norm in norms:
-            norm.momentum = 0.0
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum

@@ -57,7 +57,7 @@ class RichProgress(Callback):
             self.view.start(title)
 
     def after_batch(self) -> None:
-        self.images += len(self.xb[0])
+        self.images += len(self.y if self.yb else self.xb[0])  # targets are those of all processes
         if self.view is None or not self.view.has_bar or not (self.fitting or self.view.bars_validation):
             return
         if perf_counter() - self.shown > REFRESH or self.iter + 1 == self.n_iter:

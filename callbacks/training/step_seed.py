@@ -16,12 +16,13 @@ class StepSeed(Callback):
 
     Args:
         seed: of the run.
+        rank: of this process, where several train a run: each draws for images of its own.
     """
 
     order, run_valid = STEP_SEED, False
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, rank: int = 0) -> None:
+        self.seed, self.rank = seed, rank
 
     def before_epoch(self) -> None:
         self._draw_for(self.epoch * len(self.dls.train), NEW_EPOCH)
@@ -33,4 +34,4 @@ class StepSeed(Callback):
         self._draw_for((self.epoch + 1) * len(self.dls.train), AFTER_TRAINING)
 
     def _draw_for(self, step: int, place: int) -> None:
-        seed_generators(self.dls.device.type, self.seed, step, place)
+        seed_generators(self.dls.device.type, self.seed, step, place, *([self.rank] if self.rank else []))

@@ -26,7 +26,7 @@ from data import image_dls
 from data.common.errors import AppError
 from learners.evaluation import evaluate
 from learners.models import MODELS
-from learners.recipe_fit import planned_rates
+from learners.plan_fit import planned_rates
 from tests.idioms.beside import alike, ours, rows_of, weights
 from tests.learners.small_runs import Interrupted, SmallNet, small_architecture
 

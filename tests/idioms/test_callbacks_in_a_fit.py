@@ -26,7 +26,7 @@ from fastai.callback.tracker import (
 from fastai.callback.training import BnFreeze, GradientAccumulation, GradientClip, ShortEpochCallback
 
 from learners.evaluation import evaluate
-from learners.recipe_fit import planned_rates
+from learners.plan_fit import planned_rates
 from tests.idioms.beside import alike, both, ours, pair, plain, rows_of, weights
 from tests.learners.small_runs import small_architecture
 

@@ -13,7 +13,7 @@ from small_runs import small_net
 
 from data.common.errors import TrainingError
 from learners import image_learner
-from learners.recipe_fit import planned_rates
+from learners.plan_fit import planned_rates
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from fasttransform import Transform
 from torch import nn
 
 from learners import image_learner
-from learners.recipe_fit import planned_rates
+from learners.plan_fit import planned_rates
 from learners.step import STEP_EVENTS, StepLearner
 
 WITHIN = ("before_batch", "after_pred", "after_loss", "before_backward", "before_step")

@@ -1,0 +1,1 @@
+"""One run trained by several processes, each with its part of every batch."""

@@ -1,0 +1,34 @@
+"""Layers that keep running statistics of what they normalise."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from torch import Tensor, nn
+
+Norm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
+
+
+def norms(model: nn.Module) -> list[Norm]:
+    """The norm layers of a model."""
+    return [module for module in model.modules() if isinstance(module, Norm)]
+
+
+def norm_statistics(model: nn.Module) -> list[Tensor]:
+    """Their running means and variances."""
+    found = [tensor for norm in norms(model) for tensor in (norm.running_mean, norm.running_var)]
+    return [tensor for tensor in found if isinstance(tensor, Tensor)]
+
+
+@contextmanager
+def norm_statistics_kept(model: nn.Module) -> Iterator[None]:
+    """In this context, forward passes in training mode leave the running means and variances as they are."""
+    layers = norms(model)
+    momenta = [norm.momentum for norm in layers]
+    try:
+        for norm in layers:
+            norm.momentum = 0.0
+        yield
+    finally:
+        for norm, momentum in zip(layers, momenta, strict=True):
+            norm.momentum = momentum
