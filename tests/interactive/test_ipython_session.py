@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -55,7 +56,9 @@ class Session:
 def session(tmp_path):
     session = Session(tmp_path)
     yield session
-    session.child.close(force=True)
+    session.child.kill(signal.SIGKILL)
+    session.child.wait()
+    session.child.close()
 
 
 @pytest.mark.timeout(900)
@@ -65,7 +68,10 @@ def test_a_session_survives_ctrl_c_in_a_fit(session, tmp_path):
     session.run("from learners import image_learner, resume_learner")
     session.run("from small_runs import small_net")
     session.run(f"learn = image_learner({ENDLESS})")
-    assert "LRFound(" in session.run("learn.lr_find()")
+    seen = session.run("learn.lr_find()")
+    assert "LRFound(" in seen
+    assert all(re.search(rf"{title} ━", seen) for title in ("range test", r"short run, peak [\d.e-]+"))
+    assert re.search(r"\nKeyboardInterrupt", session.interrupted("learn.lr_find(num_it=10**6)", once="range test"))
 
     seen = session.interrupted("learn.fit_recipe()", once=BAR)
     assert re.search(r"\nKeyboardInterrupt", seen)
@@ -88,7 +94,7 @@ def test_a_session_survives_ctrl_c_in_a_fit(session, tmp_path):
     assert (tmp_path / "run/checkpoint.pt").is_file()
     assert "True" in session.run("math.isfinite(learn.validate()[0])")
 
-    assert session.screen.count("Traceback (most recent call last)") == 2
+    assert session.screen.count("Traceback (most recent call last)") == 3
     raised = re.findall(r"^\w+(?:Error|Exception|Interrupt)\b", session.screen, re.MULTILINE)
     assert set(raised) == {"KeyboardInterrupt"}
     assert "Exception ignored" not in session.screen
