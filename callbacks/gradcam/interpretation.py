@@ -25,6 +25,8 @@ from callbacks.gradcam.plots import RIGHT, WRONG, Panel, Scale, draw, short_name
 from callbacks.gradcam.trust import measure_trust
 from callbacks.picture import Picture
 
+GLANCE = 6  # images in the picture by which a notebook shows an interpretation
+
 
 class GradCAMInterpretation(ClassificationInterpretation):
     """`GradCAMInterpretation.from_learner(learn).plot_top_losses(9)`, and the other questions one asks of a model.
@@ -53,6 +55,17 @@ class GradCAMInterpretation(ClassificationInterpretation):
         self.layer = layer if layer is None or isinstance(layer, str) else names_of(plain_model(learn.model), layer)
         self.rows = list(range(len(targs))) if rows is None else list(rows)
         self.decoded = preds.argmax(1)
+
+    def __repr__(self) -> str:
+        where = f" at {self.layer}" if self.layer else ""
+        images = f"{len(self.targs):,} images, {len(self.wrong()):,} of them misclassified"
+        return f"{type(self).__name__}({images}; heatmaps by {self.method}{where})"
+
+    def _repr_png_(self) -> bytes:
+        """The images with the largest losses, without their heatmaps, which take seconds."""
+        idxs = self.losses.argsort(descending=True)[:GLANCE].tolist()
+        panels = list(map(self._image_panel, idxs, self.batch(idxs)[1]))
+        return self.draw(panels, GLANCE, "The largest losses; plot_top_losses shows the evidence too")._repr_png_()
 
     @classmethod
     def from_learner(
@@ -168,10 +181,10 @@ class GradCAMInterpretation(ClassificationInterpretation):
         return self._pairs(self.confused(pair)[:k], f"{pair[0]} taken for {pair[1]}, and the evidence for {pair[1]}")
 
     def plot_why_wrong(self, k: int = 8) -> Picture:
-        """For misclassified images the evidence for the predicted class, for the true class, and the difference."""
+        """A row for each misclassified image: the evidence for the predicted class, the true class, the difference."""
         predicted = self.explain(self.wrong()[:k])
         true = self.explain(predicted.idxs, self.targs[predicted.idxs], trusted=False)
-        return self.draw(self.why_panels(predicted, true), 8, WHY)
+        return self.draw(self.why_panels(predicted, true), 4, WHY)
 
     def confusion_matrix(self) -> np.ndarray:
         """Counts, n_classes×n_classes, of true classes in rows and predicted ones in columns."""
@@ -182,9 +195,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         print(classification_report(self.targs, self.decoded, labels=range(len(names)), target_names=names))
 
     def image_panels(self, explained: Explained) -> list[Panel]:
-        titles = [f"true {self._name(self.targs[i])}\npredicted {self._name(self.decoded[i])}" for i in explained.idxs]
-        shown = zip(explained.idxs, explained.images, titles, strict=True)
-        return [Panel(image, title, colour=self._mark(i)) for i, image, title in shown]
+        return list(map(self._image_panel, explained.idxs, explained.images))
 
     def heat_panels(self, explained: Explained) -> list[Panel]:
         return [self._heat_panel(explained, n) for n in range(len(explained.idxs))]
@@ -207,6 +218,10 @@ class GradCAMInterpretation(ClassificationInterpretation):
         """A figure on the scale of the interpretation's method."""
         method = METHODS[self.method]
         return draw(panels, columns, heading, Scale(method.unit, method.weak))
+
+    def _image_panel(self, i: int, image: np.ndarray) -> Panel:
+        title = f"true {self._name(self.targs[i])}\npredicted {self._name(self.decoded[i])}"
+        return Panel(image, title, colour=self._mark(i))
 
     def _heat_panel(self, explained: Explained, n: int) -> Panel:
         i, target, trust = explained.idxs[n], explained.targets[n], explained.trust[n]

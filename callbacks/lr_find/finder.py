@@ -43,6 +43,7 @@ class LRFound:
         valley, slide, steep, minimum: fastai's suggestions on the curve.
         abstained: why nothing is recommended, or None.
         asked: the names of fastai's suggestions that iterating over the result gives.
+        pictured: a notebook shows the picture too.
     """
 
     sweeps: tuple[Sweep, ...]
@@ -57,13 +58,20 @@ class LRFound:
     minimum: float | None = None
     abstained: str | None = None
     asked: tuple[str, ...] = ("valley",)
+    pictured: bool = True
 
     def __iter__(self) -> Iterator[float | None]:
         """fastai's users unpack what they asked for: `low, steep = learn.lr_find(suggest_funcs=(minimum, steep))`."""
         return (getattr(self, name) for name in self.asked)
 
     def __repr__(self) -> str:
-        return f"LRFound({', '.join(f'{name}={value!r}' for name, value in self.summary().items() if value)})"
+        """What was found, with three digits of each rate."""
+        found = {name: value for name, value in self.summary().items() if value}
+        told = {name: f"{value:.3g}" if isinstance(value, float) else repr(value) for name, value in found.items()}
+        return f"LRFound({', '.join(f'{name}={text}' for name, text in told.items())})"
+
+    def _repr_png_(self) -> bytes | None:
+        return self.plot()._repr_png_() if self.pictured else None
 
     @property
     def suggestions(self) -> dict[str, float | None]:

@@ -10,9 +10,11 @@ import torch
 from fastai.data.load import DataLoader
 from fastai.learner import Learner
 from fastai.torch_core import default_device
+from rich.progress import Progress
 from torch import nn
 
 from callbacks.lr_find.twin import twin_of
+from data.common.progress import on_terminal
 
 LOOK_EVERY = 10  # steps between looks at losses on a device, each of which waits for it
 MEMORY = 0.9  # of the running mean that divergence is judged by
@@ -34,21 +36,24 @@ class Sweep:
     stopped: str | None = None
 
 
-def sweep(learn: Learner, lrs: np.ndarray) -> Sweep:
+def sweep(learn: Learner, lrs: np.ndarray, title: str = "range test") -> Sweep:
     """Step a twin of `learn` once at each rate. This advances the loader, which they share, and the global generators.
 
     Args:
         learn: stays as it is.
         lrs: the rates, K.
+        title: of the bar that a terminal shows meanwhile.
     """
     twin = twin_of(learn)
     _begin(twin, len(lrs))
     on_device, losses = [], []
-    with closing(_endless(twin.dls.train)) as batches:
+    with Progress(**on_terminal()) as bar, closing(_endless(twin.dls.train)) as batches:
+        task = bar.add_task(title, total=len(lrs))
         for step, (lr, batch) in enumerate(zip(lrs, batches, strict=False), 1):
             twin.opt.set_hyper("lr", float(lr))
             twin.one_batch(step - 1, batch)
             twin.train_iter, twin.pct_train = step, step / len(lrs)
+            bar.advance(task)
             on_device.append(twin.loss.detach().float())
             if twin.loss.is_cpu or step % LOOK_EVERY == 0 or step == len(lrs):
                 losses += torch.stack(on_device).tolist()

@@ -62,6 +62,6 @@ def try_peaks(learn: Learner, lowest: float, bounds: tuple[float, float], steps:
 def _trial(learn: Learner, peak: float, steps: int) -> Trial:
     last = max(1, steps // LAST)
     with preserved(learn.dls.train):
-        taken = sweep(learn, cycle(peak, steps))
+        taken = sweep(learn, cycle(peak, steps), f"short run, peak {peak:.2g}")
     ends = np.full(last, np.inf) if taken.stopped else taken.losses[-last:]
     return Trial(peak, taken, ends)
