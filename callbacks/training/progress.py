@@ -12,7 +12,7 @@ from callbacks.order import PROGRESS
 from callbacks.training.rates import rate_and_momentum
 from callbacks.training.recorder import epoch_figures
 
-REFRESH = 0.25  # seconds; reading the loss waits for the device, so it is read no more often
+REFRESH_SECONDS = 0.25  # seconds; reading the loss waits for the device, so it is read no more often
 
 
 class RichProgress(Callback):
@@ -67,7 +67,7 @@ class RichProgress(Callback):
 
     def after_batch(self) -> None:
         self.images += len(self.y if self.yb else self.xb[0])  # targets are those of all processes
-        if self.bar and (perf_counter() - self.shown > REFRESH or self.iter + 1 == self.n_iter):
+        if self.bar and (perf_counter() - self.shown > REFRESH_SECONDS or self.iter + 1 == self.n_iter):
             self.shown = perf_counter()
             self.bar.update(self.task, completed=self.iter + 1, total=self.n_iter, figures=self._figures())
 
