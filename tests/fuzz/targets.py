@@ -171,7 +171,7 @@ def state_files(state: dict[str, Any], scratch: Path) -> st.SearchStrategy[bytes
 
 def resealed(data: bytes) -> bytes:
     """A right seal around any bytes."""
-    return checkpoint_file._sealed(data + bytes(2))
+    return checkpoint_file._with_digest(data + bytes(2))
 
 
 def make_targets(root: Path) -> dict[str, Target]:
@@ -188,7 +188,7 @@ def make_targets(root: Path) -> dict[str, Target]:
         Target("model", finished / "model.json", lambda path: load_model(path.parent), json_files(model)),
         Target("weights", weights, lambda path: load_model(path.parent), damaged(weights.read_bytes())),
         Target("checkpoint", place, resume, damaged(checkpoint)),
-        Target("sealed archive", place, resume, damaged(checkpoint[: -checkpoint_file.SEAL.size]).map(resealed)),
+        Target("sealed archive", place, resume, damaged(checkpoint[: -checkpoint_file.ZIP_COMMENT.size]).map(resealed)),
         Target("sealed state", place, resume, state_files(state, root / "scratch.pt")),
     ]
     return {target.name: target for target in found}
