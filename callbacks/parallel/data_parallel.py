@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from callbacks.order import DATA_PARALLEL
 from callbacks.parallel.processes import Processes
-from callbacks.training.norms import norm_statistics
+from callbacks.training.norm_layers import norm_statistics
 
 
 class ParallelPass:
