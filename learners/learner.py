@@ -23,16 +23,16 @@ from data.block import ImageLoaders
 from data.common.errors import TrainingError
 from data.common.files import replacing
 from data.loader import BatchDL
-from learners.agreement import check_agreement, is_empty
+from learners.fit_result import FitResult
 from learners.fitting import Callbacks, FitLearner
+from learners.multi_process import fit_without_files, naming_the_others
 from learners.optimizer import RecipeOptimizer
 from learners.recipe import Plan, Recipe
+from learners.recipe_check import check_matches_recipe, is_empty
 from learners.recipe_fit import fit_in_memory, fit_run
-from learners.result import FitResult
 from learners.run import Run
 from learners.session import MadeWith, frozen_parameters, pipeline_of
 from learners.shown import learner_text
-from learners.together import follow_run, naming_the_others
 
 # fastai's own recorder waits for the device each step, its progress bar writes into pipes
 OWN_CALLBACKS = (TrainEvalCallback, DeviceRecorder, RichProgress)
@@ -112,14 +112,14 @@ class ImageLearner(FitLearner):
             SessionError: the learner lacks what the run to resume was trained with.
             TrainingError: of several processes another one ended.
         """
-        check_agreement(self)
+        check_matches_recipe(self)
         with global_generators_kept():
             seed_generators(self.dls.device.type, self.plan.seed)
             if self.run_dir is None:
                 return fit_in_memory(self)
             with naming_the_others(self, self.run_dir):
                 if self.processes and not self.processes.is_first:
-                    return follow_run(self, self.run_dir)
+                    return fit_without_files(self, self.run_dir)
                 with self.run_dir.claimed():
                     return fit_run(self, self.run_dir, checkpoint_minutes)
 
