@@ -13,10 +13,10 @@ from fastcore.foundation import L
 from torch import nn
 
 from callbacks.curves import plot_curves
-from callbacks.generators import global_generators_kept, seed_generators
-from callbacks.lr_find.finder import LRFound, asked_for, find_lr
+from callbacks.lr_find.finder import LRFound, find_lr, requested_rules
 from callbacks.parallel.processes import Processes
 from callbacks.picture import Picture
+from callbacks.random_generators import global_generators_kept, seed_generators
 from callbacks.training.progress import RichProgress
 from callbacks.training.recorder import DeviceRecorder
 from data.block import ImageLoaders
@@ -153,7 +153,7 @@ class ImageLearner(FitLearner):
         Raises:
             LRFindError: an argument that cannot be.
         """
-        asked = asked_for(stop_div, suggest_funcs)
+        asked = requested_rules(stop_div, suggest_funcs)
         run_steps = self.plan.epochs * len(self.dls.train)
         found = find_lr(self, start_lr, end_lr, num_it, run_steps)
         self.lr_found = replace(found, asked=asked, pictured=show_plot)

@@ -11,7 +11,7 @@ from callbacks.training.progress_view import View, open_view
 from callbacks.training.rates import rate_and_momentum
 from callbacks.training.recorder import epoch_figures
 
-REFRESH = 0.25  # seconds; reading the loss waits for the device, so it is read no more often
+REFRESH_SECONDS = 0.25  # seconds; reading the loss waits for the device, so it is read no more often
 
 
 class RichProgress(Callback):
@@ -60,7 +60,7 @@ class RichProgress(Callback):
         self.images += len(self.y if self.yb else self.xb[0])  # targets are those of all processes
         if self.view is None or not self.view.has_bar or not (self.fitting or self.view.bars_validation):
             return
-        if perf_counter() - self.shown > REFRESH or self.iter + 1 == self.n_iter:
+        if perf_counter() - self.shown > REFRESH_SECONDS or self.iter + 1 == self.n_iter:
             self.shown = perf_counter()
             self.view.move(self.iter + 1, self.n_iter, self._figures())
 
