@@ -2,8 +2,8 @@
 
     python -m nbs.run [NAME …]
 
-A cell that raises ends with its traceback and a non-zero code, and the file stays as it is. What was said on stderr is left
-out of what is kept, and where fastai keeps its data is written as `~/.fastai`.
+A cell that raises ends with its traceback and a non-zero code, and the file stays as it is. What was said on stderr is
+left out of what is kept, and where fastai keeps its data is written as `~/.fastai`.
 """
 
 import argparse
