@@ -158,9 +158,7 @@ def _without(
     ]
     lost = sorted({image.label for image in train} - {image.label for image in good[0]})
     if lost:
-        raise DataError(
-            f"{name}: no training image of {join_names(lost)} can be read ({bad[min(bad)]})"
-        )
+        raise DataError(f"{name}: no training image of {join_names(lost)} can be read ({bad[min(bad)]})")
     log.warning("%s: %d image(s) cannot be read and are left out; the first: %s", name, len(bad), bad[min(bad)])
     return good[0], good[1]
 

@@ -49,6 +49,7 @@ def cleaned(output: NotebookNode) -> NotebookNode:
 
 
 def main() -> None:
+    """Execute the notebooks that the command line names, or all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[[], *NAMES], metavar="NAME")
     os.environ["PYTHONWARNINGS"] = "ignore"  # of the kernels
