@@ -1,4 +1,4 @@
-"""What a run says of itself while it goes on: on stderr, or in a notebook below the cell."""
+"""What a run says of itself while it trains: on stderr, or in a notebook below the cell."""
 
 from time import perf_counter
 from typing import Self
@@ -17,7 +17,7 @@ REFRESH_SECONDS = 0.25  # seconds; reading the loss waits for the device, so it 
 class RichProgress(Callback):
     """A live bar with images/s, loss, rate and time left on a terminal and in a notebook; one line an epoch everywhere.
 
-    It is a context: the bar opens with the outermost `with` and is gone after it, whatever was raised inside. As with
+    It is a context: the bar opens with the outermost `with` and closes with it, whatever was raised inside. As with
     fastai's progress there is no bar within `no_mbar` and there are no lines within `no_logging`.
     """
 

@@ -59,7 +59,7 @@ class View:
 
 
 class CellView(View):
-    """The same in one output of a notebook's cell, which is replaced as the run goes on; the lines remain.
+    """The same in one output of a notebook's cell, which is replaced during the run; the lines remain.
 
     rich's own live display needs ipywidgets in a notebook.
     """
