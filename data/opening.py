@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +43,22 @@ class Source:
     """
 
     name: str
-    train: list[ImageItem] = field(repr=False)
-    valid: list[ImageItem] = field(repr=False)
+    train: list[ImageItem]
+    valid: list[ImageItem]
     classes: list[str]
     size: int
     mirror: Mirror
     crop: float
     fingerprint: str
     stamp: str | None
-    skipped: tuple[str, ...] = field(default=(), repr=False)
+    skipped: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        images = f"{len(self.train):,} training and {len(self.valid):,} validation images"
+        return f"{self.name}: {images} of {len(self.classes)} classes"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self})"
 
     def without_images(self) -> "Source":
         """Returns the source without its images, for the export of a model."""

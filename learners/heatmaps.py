@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from callbacks.gradcam.choice import METHODS_TRIED, Choice, choose
-from callbacks.gradcam.images import chosen_batches
+from callbacks.gradcam.choice import METHODS_TRIED, Choice, choose_method_and_layer
 from callbacks.gradcam.layers import CamError
-from callbacks.gradcam.methods import DEFAULT
-from callbacks.gradcam.progress import progress
-from learners.kept_heatmaps import kept_heatmaps
+from callbacks.gradcam.loader_images import chosen_batches
+from callbacks.gradcam.methods import DEFAULT_METHOD
+from callbacks.gradcam.stage_progress import progress
+from learners.stored_heatmaps import stored_heatmaps
 
 if TYPE_CHECKING:
     from learners.learner import ImageLearner
@@ -27,19 +27,19 @@ PART = 10  # and no more than every tenth training image
 
 
 def choose_heatmaps(learn: "ImageLearner", methods: Sequence[str] = METHODS_TRIED) -> Choice:
-    """Compare methods and layers on training images of a learner of this project; see `choose`.
+    """Compare methods and layers on training images of a learner of this project; see `choose_method_and_layer`.
 
     A model without layers to take maps from gets the default method and no layer.
     """
     xb, labels = _training_images(learn)
     try:
-        return choose(learn.model, xb, labels, methods)
+        return choose_method_and_layer(learn.model, xb, labels, methods)
     except CamError as error:
         log.warning("no heatmaps were tried: %s", error)
         return Choice()
 
 
-def heatmaps_of(run: Path, learn: "ImageLearner", method: str | None, layer: str | None) -> Choice:
+def run_heatmaps(run: Path, learn: "ImageLearner", method: str | None, layer: str | None) -> Choice:
     """The heatmaps to explain a finished run with.
 
     What the user names wins, then what the run's `model.json` keeps. A run of an earlier version keeps nothing: its
@@ -52,12 +52,12 @@ def heatmaps_of(run: Path, learn: "ImageLearner", method: str | None, layer: str
         RunDirectoryError: `model.json` cannot be read.
     """
     if layer or method == "fusion":  # which has layers of its own
-        return Choice(method or DEFAULT, layer, "as asked for")
-    kept = kept_heatmaps(run)
+        return Choice(method or DEFAULT_METHOD, layer, "as asked for")
+    kept = stored_heatmaps(run)
     if kept is None:
         with progress(1) as stage:
             stage("choosing a layer on training images")
-            found = choose_heatmaps(learn, (method or DEFAULT,))
+            found = choose_heatmaps(learn, (method or DEFAULT_METHOD,))
         return replace(found, reason=f"{found.reason}; chosen now, model.json keeps none")
     if method and method != kept.method:
         return Choice(method, kept.layer, "the method as asked for, the layer as model.json keeps it")

@@ -5,13 +5,13 @@ import torch
 from fastai.learner import load_learner
 
 from data import image_dls
-from learners.agreement import LearnerError
+from learners.recipe_check import LearnerError
 from tests.idioms.twins import CPU, assert_same, assert_same_weights, on_both, twins, with_our_optimizer
 
 
 @pytest.fixture
 def pair(tmp_path):
-    return with_our_optimizer(twins(tmp_path, weight_decay=0.01, bias_lr=4.0))
+    return with_our_optimizer(twins(tmp_path, weight_decay=0.01, norm_bias_lr_scale=4.0))
 
 
 @pytest.mark.parametrize("ours_first", [True, False])

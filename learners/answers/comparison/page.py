@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from callbacks.curves import FURTHER, TRAIN, VALID
+from callbacks.curves import FURTHER_COLOURS, TRAIN_COLOUR, VALID_COLOUR
 from learners.answers.comparison.paired import Paired, paired
 from learners.answers.epoch_chart import Line, epoch_chart
-from learners.answers.figures import accuracy_of, calibration_error, reliability
 from learners.answers.html import duration, percent, render, write_page
 from learners.answers.pictures import data_uri
+from learners.answers.prediction_metrics import accuracy_of, calibration_error, reliability
 from learners.answers.run_report import RunReport, open_report
 
 FILE = "comparison.html"
@@ -126,7 +126,7 @@ def _charts(reports: Sequence[RunReport], names: Sequence[str]) -> list[tuple[st
         "lr": "Rate at the end of an epoch",
     }
     shown = [column for column in titles if any(column in row for report in reports for row in report.history)]
-    runs = list(zip(reports, names, cycle((TRAIN, VALID, *FURTHER)), strict=False))
+    runs = list(zip(reports, names, cycle((TRAIN_COLOUR, VALID_COLOUR, *FURTHER_COLOURS)), strict=False))
     return [(titles[c], epoch_chart([Line(name, r.history, c, colour) for r, name, colour in runs])) for c in shown]
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from callbacks.curves import TRAIN, VALID
-from learners.answers.figures import Bin, calibration_error, reliability, share
+from callbacks.curves import TRAIN_COLOUR, VALID_COLOUR
 from learners.answers.html import render
+from learners.answers.prediction_metrics import Bin, calibration_error, reliability, share
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
 from learners.answers.svg import Chart
@@ -46,7 +46,10 @@ def calibration(report: RunReport) -> Markup | None:
     ]
     with Chart() as chart:
         chart.axes.plot([0, 1], [0, 1], ":", color="#888888")
-        for bins, label, colour in ((before, "logits as they are", VALID), (after, "after the temperature", TRAIN)):
+        for bins, label, colour in (
+            (before, "logits as they are", VALID_COLOUR),
+            (after, "after the temperature", TRAIN_COLOUR),
+        ):
             _draw(chart, bins, label, colour)
         chart.axes.set(
             xlabel="probability of the prediction", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02)

@@ -8,7 +8,7 @@ from learners.recipe import Recipe
 HERE = ("workers", "cache", "device")  # settings of a machine: another one may need others
 
 
-def command_of(recipe: Recipe) -> str:
+def fit_command(recipe: Recipe) -> str:
     """The command line that fits a recipe: a flag for each setting that is not the default.
 
     Settings of the machine, as the number of workers, are left out; they do not change the result.

@@ -6,7 +6,7 @@ from callbacks.gradcam.choice import Choice
 from learners.run import Run
 
 
-def kept_heatmaps(run: Path) -> Choice | None:
+def stored_heatmaps(run: Path) -> Choice | None:
     """Method and layer that a run chose at its end; None for a run of an earlier version, which keeps none.
 
     Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from data import DataError, Source, open_source, validation_source
-from learners.class_order import in_order_of
+from learners.class_order import with_class_order
 from learners.model_files import SavedModel, load_model
 from learners.recipe import Plan
 from learners.run import Run
@@ -42,7 +42,7 @@ def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None
     saved = load_model(path, model)
     run = Run.open(path)
     if data is None:
-        source = in_order_of(own_source(run), saved.classes, path / "model.json")
+        source = with_class_order(own_source(run), saved.classes, path / "model.json")
         return OpenedRun(saved, source, run.recipe.plan_for(source))
     source = validation_source(data, saved.classes)
     recipe = run.recipe

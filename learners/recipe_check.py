@@ -22,7 +22,7 @@ class LearnerError(InputError):
     """The learner cannot be trained as it is."""
 
 
-def check_agreement(learn: "ImageLearner") -> None:
+def check_matches_recipe(learn: "ImageLearner") -> None:
     """Refuse to fit the recipe where the learner would not train as it says.
 
     Raises:

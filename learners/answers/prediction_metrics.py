@@ -31,7 +31,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class ClassFigures:
+class ClassMetrics:
     """How a class did.
 
     Attributes:
@@ -84,7 +84,7 @@ def accuracy_of(logits: np.ndarray, targets: np.ndarray) -> Share:
     return share(int((logits.argmax(1) == targets).sum()), len(targets))
 
 
-def class_figures(logits: np.ndarray, targets: np.ndarray, classes: Sequence[str]) -> list[ClassFigures]:
+def class_metrics(logits: np.ndarray, targets: np.ndarray, classes: Sequence[str]) -> list[ClassMetrics]:
     """Precision, recall, F1 and support of each class, in the order of `classes`."""
     from sklearn.metrics import precision_recall_fscore_support
 
@@ -92,7 +92,7 @@ def class_figures(logits: np.ndarray, targets: np.ndarray, classes: Sequence[str
         targets, logits.argmax(1), labels=range(len(classes)), average=None, zero_division=0
     )
     rows = zip(classes, *(column.tolist() for column in columns), strict=True)
-    return [ClassFigures(name, p, r, f1, int(n)) for name, p, r, f1, n in rows]
+    return [ClassMetrics(name, p, r, f1, int(n)) for name, p, r, f1, n in rows]
 
 
 def top_accuracy(logits: np.ndarray, targets: np.ndarray) -> float | None:

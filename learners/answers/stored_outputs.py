@@ -5,12 +5,12 @@ from pathlib import Path
 
 from learners.answers.outputs import FILE, Outputs
 from learners.evaluation import measure
-from learners.opened import OpenedRun, open_run
+from learners.opened_run import OpenedRun, open_run
 
 log = logging.getLogger(__name__)
 
 
-def outputs_of_run(run: Path) -> Outputs:
+def run_outputs(run: Path) -> Outputs:
     """What the model of a run answers on its validation images.
 
     Raises:
@@ -22,7 +22,7 @@ def outputs_of_run(run: Path) -> Outputs:
     return _measured(run, open_run(run, None))
 
 
-def outputs_of_opened(run: Path, opened: OpenedRun | None) -> Outputs | None:
+def opened_outputs(run: Path, opened: OpenedRun | None) -> Outputs | None:
     """The same for a run whose images are at hand, or None where they cannot be had.
 
     Raises:

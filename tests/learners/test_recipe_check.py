@@ -13,7 +13,7 @@ from torch import nn
 
 from data import image_loaders, open_source
 from learners import image_learner
-from learners.agreement import LearnerError
+from learners.recipe_check import LearnerError
 
 
 @pytest.fixture(autouse=True, scope="module")

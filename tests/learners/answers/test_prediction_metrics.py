@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from learners.answers.figures import (
+from learners.answers.prediction_metrics import (
     Share,
     accuracy_of,
     calibration_error,
-    class_figures,
+    class_metrics,
     confusions,
     reliability,
     share,
@@ -33,7 +33,7 @@ def test_the_interval_of_nothing_says_nothing():
 
 
 def test_precision_recall_and_f1_of_each_class_are_counted():
-    rows = class_figures(LOGITS, TARGETS, ["a", "b", "c", "d"])
+    rows = class_metrics(LOGITS, TARGETS, ["a", "b", "c", "d"])
     assert [(r.name, r.precision, r.recall, r.support) for r in rows] == [
         ("a", 1.0, pytest.approx(2 / 3), 3),
         ("b", 0.5, 0.5, 2),

@@ -35,20 +35,20 @@ def join_processes(device: torch.device, out: str | Path | None) -> Processes | 
         ProcessesError: there is no run directory, or the processes cannot be joined.
     """
     if process_count() == 1:
-        tell_unused_gpus(device, torch.cuda.device_count())
+        log_unused_gpus(device, torch.cuda.device_count())
         return None
     if out is None:
         raise ProcessesError("several processes train one run: name its directory as `out`")
     return Processes(device)
 
 
-def tell_unused_gpus(device: torch.device, count: int) -> None:
+def log_unused_gpus(device: torch.device, count: int) -> None:
     """Say in the log how a run would use all of `count` GPUs, where it uses one of several."""
     if device.type == "cuda" and count > 1:
         log.warning("this run uses one of %d GPUs; to use all: %s", count, LAUNCH.format(count=count))
 
 
-def share_run(learn: "ImageLearner", processes: Processes | None) -> "ImageLearner":
+def share_between_processes(learn: "ImageLearner", processes: Processes | None) -> "ImageLearner":
     """The learner as one of several that train the same run.
 
     Raises:
@@ -85,7 +85,7 @@ def check_process_count(path: Path, facts: dict[str, Any]) -> None:
         )
 
 
-def agreed(learn: "ImageLearner", state: dict[str, Any] | None) -> dict[str, Any] | None:
+def state_from_first(learn: "ImageLearner", state: dict[str, Any] | None) -> dict[str, Any] | None:
     """The state to resume from. Where there are several processes, it and the peak rate are those of the first."""
     if learn.processes:
         lr, state = learn.processes.from_first((learn.plan.lr, state))
@@ -93,17 +93,17 @@ def agreed(learn: "ImageLearner", state: dict[str, Any] | None) -> dict[str, Any
     return state
 
 
-def interrupts_of(learn: "ImageLearner", checkpoint: Path) -> Interrupts:
+def run_interrupts(learn: "ImageLearner", checkpoint: Path) -> Interrupts:
     """The signals that end the run, after the same step in all processes."""
     return AgreedInterrupts(checkpoint, learn.processes) if learn.processes else Interrupts(checkpoint)
 
 
-def follow_run(learn: "ImageLearner", run: "Run") -> dict[str, Any]:
+def fit_without_files(learn: "ImageLearner", run: "Run") -> dict[str, Any]:
     """Take the steps of a run whose files another process writes, and return the metrics that it has."""
     assert learn.processes is not None
-    state = agreed(learn, None)
+    state = state_from_first(learn, None)
     learn.plan = replace(learn.plan, log=None)
-    with learn.no_bar(), interrupts_of(learn, run.checkpoint) as interrupts:
+    with learn.no_bar(), run_interrupts(learn, run.checkpoint) as interrupts:
         fit_plan(learn, [Resume(state, run.checkpoint), EndOnSignal(interrupts)])
     return learn.processes.from_first(None)
 
