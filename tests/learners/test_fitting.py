@@ -244,7 +244,7 @@ def test_fastais_own_progress_and_graph_can_be_added(learn, capfd):
 def test_a_callback_that_cannot_work_says_what_it_needs(learn, cb, condition):
     with pytest.raises(TrainingError) as raised:
         learn.fit(1, cbs=cb())
-    assert f"a callback cannot work here: AssertionError at `{condition}`" in str(raised.value)
+    assert f"a callback cannot run with this learner: AssertionError at `{condition}`" in str(raised.value)
 
 
 def test_an_index_error_of_ones_own_stays_as_it_is(learn):

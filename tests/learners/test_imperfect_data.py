@@ -71,7 +71,7 @@ def test_a_balanced_run_trains_with_the_weights_and_validates_without(uneven, ca
 def test_strong_imbalance_is_said_in_one_line_and_moderate_is_not(uneven, caplog):
     image_learner(uneven, **SHORT)
     said = [r.getMessage() for r in caplog.records if "differ much" in r.getMessage()]
-    words = "44 training images of many and 4 of few; `balance` weighs the training loss by class"
+    words = "44 training images of many and 4 of few; `balance` weights the training loss by class"
     assert said == [f"the classes differ much in size: {words}"]
     caplog.clear()
     for i in range(4, 24):

@@ -82,7 +82,7 @@ REFUSED = {
     other_optimizer: "learn.opt_func was replaced; .* learn.fit_one_cycle",
     other_splitter: "learn.splitter was replaced",
     decayed: "learn.wd is 0.1; use the setting `weight_decay`",
-    frozen: r"2 parameters are frozen, as 0\.bias; call learn.unfreeze",
+    frozen: r"2 parameters are frozen, among them 0\.bias; call learn.unfreeze",
 }
 
 

@@ -70,7 +70,7 @@ def test_one_process_writes_and_prints(whole):
 
 def test_another_number_of_processes_cannot_resume_it(whole, tmp_path):
     run = whole[0] / "run"
-    with pytest.raises(ProcessesError, match=r"trained by 2 processes and would be resumed by 1.*nproc_per_node 2"):
+    with pytest.raises(ProcessesError, match=r"trained by 2 processes and cannot be resumed by 1.*nproc_per_node 2"):
         resume_learner(run)
 
 
