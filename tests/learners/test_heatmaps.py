@@ -33,7 +33,7 @@ def test_a_run_keeps_what_was_chosen_on_its_training_images(run):
     assert {score["method"] for score in kept["scores"]} == {"extremal", "gradcam"}
     chosen = run_heatmaps(run, load_run(run, device="cpu"), None, None)
     assert (chosen.method, chosen.layer) == (kept["method"], kept["layer"])
-    assert chosen.reason == f"{kept['reason']}; kept in model.json"
+    assert chosen.reason == f"{kept['reason']}; stored in model.json"
 
 
 @pytest.mark.parametrize(

@@ -128,9 +128,9 @@ def test_the_method_is_the_one_that_the_run_keeps(run, folder, tmp_path, app, mo
 
 WRONG = {
     "a table that is a folder": (["--csv", "{folder}"], "name a file as --csv"),
-    "a table below a file": (["--csv", "{folder}/a/1.png/table.csv"], "cannot be made"),
+    "a table below a file": (["--csv", "{folder}/a/1.png/table.csv"], "cannot be created"),
     "a confidence above 1": (["--min-confidence", "1.5"], "--min-confidence 1.5"),
-    "pictures below a file": (["--cam", "{folder}/a/1.png"], "cannot be made"),
+    "pictures below a file": (["--cam", "{folder}/a/1.png"], "cannot be created"),
 }
 
 

@@ -93,7 +93,7 @@ def test_several_images_are_a_list_a_generator_or_an_array_of_them(run, paths):
 
 
 def test_answers_come_while_images_are_still_read(run, paths, monkeypatch):
-    monkeypatch.setattr("learners.predictor.PIXELS_AT_ONCE", {"cpu": 4 * 8 * 8})
+    monkeypatch.setattr("learners.predictor.BATCH_PIXELS", {"cpu": 4 * 8 * 8})
     asked = []
     images = (asked.append(path) or path for path in paths)
     stream = Predictor(run, device="cpu").stream(images)

@@ -132,7 +132,9 @@ def loaded(tmp_path):
 
 
 def test_a_loaded_learner_can_be_fitted_once_it_has_images(loaded, monkeypatch, tmp_path):
-    with pytest.raises(LearnerError, match=r"no images, as `load_learner` returns it; give it some: learn.dls ="):
+    with pytest.raises(
+        LearnerError, match=r"no images, because `load_learner` returned it; set its data loaders: learn.dls ="
+    ):
         loaded.fit(1)
     loaded.dls = loaders(loaded)
     before = loaded.validate()

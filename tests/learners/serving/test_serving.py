@@ -116,7 +116,7 @@ def test_a_port_that_is_taken_is_named(run, app):
         port = other.getsockname()[1]
         done = app("serve", run, "--port", port)
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"error: port {port} cannot be had")
+    assert done.err.startswith(f"error: port {port} is not available")
     assert "--port" in done.err
 
 
