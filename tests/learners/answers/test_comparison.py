@@ -61,7 +61,7 @@ def test_the_page_tells_what_differs_and_shows_the_images(two_runs, app):
     assert "0.123" in differing
     pair = text.split('<section id="images-1">')[1]
     assert "run alone classifies 2 images correctly, other alone" in pair
-    assert "<b>0.5</b>: the difference may be chance" in pair
+    assert "<b>0.5</b>: the difference may be due to chance" in pair
     assert pair.count("<img") == 2
 
 

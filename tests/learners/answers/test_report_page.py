@@ -76,9 +76,9 @@ def test_a_run_of_an_earlier_version_is_measured_again(copied_run, caplog):
     del model["temperature"], model["heatmaps"]
     (copied_run / "model.json").write_text(json.dumps(model))
     report_run(copied_run)
-    assert "keeps no outputs" in caplog.text
+    assert "has no outputs.safetensors" in caplog.text
     assert anchors(copied_run / FILE) == ANCHORS
-    assert "model.json keeps none" in (copied_run / FILE).read_text(encoding="utf-8")
+    assert "model.json has no temperature" in (copied_run / FILE).read_text(encoding="utf-8")
     assert evaluate(copied_run)["temperature"] == 1.0
 
 
