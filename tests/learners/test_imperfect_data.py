@@ -1,4 +1,4 @@
-"""Folders that are not as they should be: classes of very different size, files that cannot be read."""
+"""Folders with classes of very different size, and with files that cannot be read."""
 
 import json
 import pickle
@@ -22,7 +22,7 @@ FLAGS = [part for name, value in SHORT.items() for part in (f"--{name.replace('_
 
 @pytest.fixture
 def uneven(tmp_path):
-    """Of `many` 44 training images, of `few` 4, and 4 of each to validate on."""
+    """A folder with 44 training images of `many`, 4 of `few`, and 4 validation images of each."""
     rng = np.random.default_rng(0)
     for folder, count in {"train/many": 44, "train/few": 4, "valid/many": 4, "valid/few": 4}.items():
         (tmp_path / "images" / folder).mkdir(parents=True)

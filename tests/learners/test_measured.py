@@ -1,4 +1,4 @@
-"""What a run reports is what it saved: metrics.json and `evaluate` agree to the last digit, whatever ended it."""
+"""The metrics of a run are those of its saved model: metrics.json and `evaluate` agree to the last digit."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`predict`: every file that can be read is answered, the others are named, and the files it writes are whole."""
+"""`predict` classifies every readable file, names the others, and writes its files atomically."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three digits, two of them with the same name in different folders, and a file that is no picture."""
+    """A folder of three digits, two with the same name in different folders, and a file that is not an image."""
     names = ["a/1.png", "b/1.png", "b/2.png"]
     for image, name in zip(open_source("digits", limit=64).valid[::20], names, strict=False):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A `Predictor` answers about any kind of image, from the two files of a model alone."""
+"""A `Predictor` classifies images of any kind, with only the two files of a model."""
 
 import io
 import json
@@ -36,7 +36,7 @@ def paths(run):
 
 
 def copied(run, to, **changes):
-    """The two files of a model, with other entries of `model.json`."""
+    """Copy the two files of a model, and change entries of `model.json`."""
     to.mkdir()
     shutil.copy(run / "model.safetensors", to)
     (to / "model.json").write_text(json.dumps(json.loads((run / "model.json").read_text()) | changes))
@@ -114,7 +114,7 @@ def test_below_the_confidence_an_answer_is_unsure_and_keeps_its_guesses(run, pat
 
 
 class Alike(nn.Module):
-    """All classes are equal."""
+    """A net with equal logits for all classes."""
 
     def forward(self, x):
         return x.new_zeros(len(x), 300)

@@ -1,4 +1,4 @@
-"""`fit_recipe` trains as the recipe says, or refuses before the first step and before anything is written."""
+"""`fit_recipe` trains as the recipe says, or fails before the first step and before any file is written."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What a session adds to a recipe is in `recipe.json`, and a run is resumed with it or not at all."""
+"""Additions of a session to its recipe are in `recipe.json`, and a resume requires them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The comparison of runs: McNemar's test beside its closed form, and the page."""
+"""The comparison of runs: McNemar's test against its closed form, and the page."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def test_other_images_are_not_compared():
 
 @pytest.fixture
 def two_runs(copied_run, tmp_path):
-    """The second has another rate, and takes the first two images that the first classifies correctly for others."""
+    """Two runs; the second has another learning rate, and misclassifies two images that the first gets right."""
     other = shutil.copytree(copied_run, tmp_path / "other")
     recipe = json.loads((other / "recipe.json").read_text())
     (other / "recipe.json").write_text(json.dumps(recipe | {"lr": 0.123}))

@@ -1,4 +1,4 @@
-"""What `evaluate` prints: one JSON object that agrees with itself, or a short table."""
+"""The output of `evaluate`: one consistent JSON object, or a short table."""
 
 import pytest
 

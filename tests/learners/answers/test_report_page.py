@@ -1,4 +1,4 @@
-"""The report of a run: made by a fit and by the command, whole without the images, and escaped."""
+"""The report of a run: written by a fit and by the command, complete without the images, and escaped."""
 
 import json
 import logging
@@ -53,7 +53,7 @@ def test_the_finder_has_a_section_where_it_ran(copied_run):
 
 
 def without_data(run):
-    """As if the images had been changed since."""
+    """Change a run so that its images seem to have changed since."""
     recipe = json.loads((run / "recipe.json").read_text())
     (run / "recipe.json").write_text(json.dumps(recipe | {"fingerprint": "another"}))
     return run

@@ -1,4 +1,4 @@
-"""What single sections of the report show, beside what was planted."""
+"""The sections of the report, for outputs with known properties."""
 
 import base64
 import re
@@ -28,7 +28,7 @@ def report(small_run):
 
 
 def sure(count=60, classes=3):
-    """Answers that are all right, with probabilities from 0.90 to 0.99."""
+    """Return outputs that are all correct, with probabilities from 0.90 to 0.99."""
     targets = np.arange(count) % classes
     logits = np.eye(classes)[targets] * np.linspace(3, 5.3, count)[:, None]
     return Outputs(logits.astype(np.float32), targets, [str(i) for i in range(count)], list("abc"))

@@ -1,4 +1,4 @@
-"""An exported model answers as its run does, and a file that does not is not kept."""
+"""An exported model has the probabilities of its run, and a file with other probabilities is not kept."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """With a temperature, as if it had been calibrated."""
+    """A run whose temperature is not 1."""
     out = tmp_path_factory.mktemp("runs") / "run"
     image_learner(**NAMED, out=out).fit_recipe()
     path = out / "model.json"
@@ -101,7 +101,7 @@ def test_made_images_differ_and_are_the_same_each_time():
 
 
 class Turned:
-    """A file whose answers are off by this much."""
+    """A format whose probabilities differ by a given amount."""
 
     suffix = ".off"
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_asked_ends_with_2(app, run, case, tmp_path):
 
 
 class Choosy(SmallNet):
-    """What it does depends on what an image shows, which no graph can hold."""
+    """A net whose control flow depends on the pixels, which cannot be exported as a graph."""
 
     def forward(self, x):
         return super().forward(x if float(x.mean()) > 0 else -x)
