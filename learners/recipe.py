@@ -50,7 +50,7 @@ def with_current_names(stored: dict[str, Any]) -> dict[str, Any]:
 class Recipe:
     """The settings that the user asks for; those that are left open depend on the data.
 
-    `resolve` makes the `Plan` of the run once the data are known.
+    `resolve` makes the `Plan` of the run once the data are loaded.
 
     Raises:
         RecipeError: a setting has an invalid value; the message names the setting.
