@@ -20,7 +20,7 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.report import write_report
-from callbacks.gradcam.images import chosen_batches
+from callbacks.gradcam.loader_images import chosen_batches
 from callbacks.gradcam.maps import grad_cam
 from learners import ResNet18, image_learner
 

@@ -27,11 +27,11 @@ from torch import Tensor, nn
 
 from benchmarks.report import RESULTS, write_report
 from callbacks.gradcam.estimates import Estimate, mean_share, share
-from callbacks.gradcam.images import chosen_batches
+from callbacks.gradcam.loader_images import chosen_batches
 from callbacks.gradcam.maps import grad_cam
-from callbacks.gradcam.methods import DEFAULT
+from callbacks.gradcam.methods import DEFAULT_METHOD
 from callbacks.gradcam.pointing import make_mosaics, pointed_mass
-from callbacks.gradcam.trust import LEVEL, measure_trust
+from callbacks.gradcam.trust import SIGNIFICANCE_LEVEL, measure_trust
 from learners.finished_learner import load_run
 from learners.run import Run
 
@@ -52,10 +52,10 @@ def main() -> None:
     pool = sure_images(learn, order[-POOL:])
     while more := [part for part in ("p", "mass") if unfinished(rows, part, options)]:
         if "p" in more:
-            at = len(rows[DEFAULT]["p"])
+            at = len(rows[DEFAULT_METHOD]["p"])
             add_trust(rows, model, methods, images_at(learn, order[at : min(at + IMAGES, options.images)]), seed=at)
         if "mass" in more:
-            add_mass(rows, methods, pool, min(MOSAICS, options.mosaics - len(rows[DEFAULT]["mass"])))
+            add_mass(rows, methods, pool, min(MOSAICS, options.mosaics - len(rows[DEFAULT_METHOD]["mass"])))
         save(rows, options)
     save(rows, options)
     print_table(summary(rows))
@@ -71,7 +71,10 @@ def parse() -> argparse.Namespace:
 
 
 def contenders(model: nn.Module) -> dict[str, Maps]:
-    return {DEFAULT: partial(in_parts, lambda xb, t: grad_cam(model, xb, t, method=DEFAULT)), USUAL: peer(model)}
+    return {
+        DEFAULT_METHOD: partial(in_parts, lambda xb, t: grad_cam(model, xb, t, method=DEFAULT_METHOD)),
+        USUAL: peer(model),
+    }
 
 
 def in_parts(maps: Maps, xb: Tensor, targets: Tensor) -> Tensor:
@@ -120,14 +123,14 @@ def add_trust(rows: dict, model: nn.Module, methods: dict[str, Maps], images: tu
 
 
 def add_mass(rows: dict, methods: dict[str, Maps], pool: tuple, count: int) -> None:
-    mosaics = make_mosaics(*pool, count, seed=len(rows[DEFAULT]["mass"]))
+    mosaics = make_mosaics(*pool, count, seed=len(rows[DEFAULT_METHOD]["mass"]))
     for name, maps in methods.items():
         rows[name]["mass"] += [round(mass, 4) for mass in pointed_mass(mosaics, maps)]
 
 
 def unfinished(rows: dict, part: str, options: argparse.Namespace) -> bool:
     wanted = {"p": options.images, "mass": options.mosaics}[part]
-    return len(rows[DEFAULT][part]) < wanted
+    return len(rows[DEFAULT_METHOD][part]) < wanted
 
 
 def earlier(name: str) -> dict | None:
@@ -140,7 +143,7 @@ def summary(rows: dict) -> dict[str, dict]:
 
 
 def summary_of(p: list[float], drop: list[float], agrees: list[bool], mass: list[float]) -> dict:
-    passed, pointed = share([one <= LEVEL for one in p]), mean_share(mass)
+    passed, pointed = share([one <= SIGNIFICANCE_LEVEL for one in p]), mean_share(mass)
     return {
         "passed": passed and asdict(passed),
         "pointed": pointed and asdict(pointed),

@@ -2,7 +2,8 @@
 
 The pictures are those of `pictures.py`, of ten classes. A net of this size does not learn on a CPU in a few minutes, so
 the net of a CIFAR-10 run is put behind a mean over 3×3 pixels and trained on for an epoch. It has seen the objects, not
-their places or what is around them. Each method is judged on held-out pictures at the layer that `choose` takes.
+their places or what is around them. Each method is judged on held-out pictures at the layer that
+`choose_method_and_layer` takes.
 
     python -m benchmarks.large_heatmaps RUN [--images 40] [--mosaics 20]
 """
@@ -20,14 +21,14 @@ from torch.nn import functional as F
 from benchmarks.heatmaps import COLUMNS, add_mass, add_trust, images_at, in_parts, print_table, summary, sure_images
 from benchmarks.pictures import SIDE, make_pictures
 from benchmarks.report import write_report
-from callbacks.gradcam.choice import choose
-from callbacks.gradcam.images import chosen_batches
+from callbacks.gradcam.choice import choose_method_and_layer
+from callbacks.gradcam.loader_images import chosen_batches
 from callbacks.gradcam.maps import grad_cam
-from callbacks.gradcam.methods import DEFAULT
+from callbacks.gradcam.methods import DEFAULT_METHOD
 from learners import image_learner
 from learners.finished_learner import load_run
 
-METHODS = (DEFAULT, "gradcam-integrated", "gradcam")
+METHODS = (DEFAULT_METHOD, "gradcam-integrated", "gradcam")
 RATE, MOMENTUM = 0.003, 0.9  # of the epoch
 CHOOSING = 32  # training pictures, as `learners/heatmaps.py` takes on a CPU
 
@@ -61,7 +62,7 @@ def train(learn) -> None:
 def judge(learn, options: argparse.Namespace) -> dict:
     """Accuracy on all held-out pictures, the choice, and what each method does on some of them."""
     everything = list(range(len(learn.dls.valid_ds)))
-    choice = choose(learn.model, *training_images(learn))
+    choice = choose_method_and_layer(learn.model, *training_images(learn))
     methods = {name: partial(in_parts, maps_of(learn.model, choice.layer, name)) for name in METHODS}
     rows = {name: {column: [] for column in COLUMNS} for name in methods}
     pool = sure_images(learn, everything)

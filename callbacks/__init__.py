@@ -8,7 +8,7 @@ Any callback can take part in four things, by what it defines:
 - It is asked before a checkpoint is written: `before_checkpoint()` may raise a `TrainingError`, and the file stays.
 - It is entered around each fit and each validation: it is a context manager, with `__enter__` and `__exit__`.
 - It joins the steps of the learning-rate finder, as a copy, unless it looks at results in `after_batch` or
-  `after_epoch`; `shapes_step = True` or `False` overrules that, see `joins` in callbacks/lr_find/twin.py.
+  `after_epoch`; `shapes_step = True` or `False` overrules that, see `joins` in callbacks/lr_find/finder_learner.py.
 
 Callbacks get `after_cancel_fit` after any exception in a fit; fastai fires it for `CancelFitException` alone.
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from callbacks.gradcam.interpretation import GradCAMInterpretation
     from callbacks.gradcam.maps import grad_cam
 
-_HOMES = {
+_MODULES = {
     "GradCAMCallback": "gradcam.callback",
     "GradCAMInterpretation": "gradcam.interpretation",
     "grad_cam": "gradcam.maps",
 }
 __all__ = ["GradCAMCallback", "GradCAMInterpretation", "grad_cam"]
-__getattr__, __dir__ = on_first_use(__name__, _HOMES)
+__getattr__, __dir__ = on_first_use(__name__, _MODULES)

@@ -10,8 +10,8 @@ from callbacks.picture import Picture
 from callbacks.training.history import EpochRow
 from callbacks.training.schedule import StepRow
 
-TRAIN, VALID = "#2a6fb0", "#d9622b"
-FURTHER = ("#3d8f5b", "#8a5fb0", "#9c7a2f", "#5a6b7b")  # of the second metric and those after it
+TRAIN_COLOUR, VALID_COLOUR = "#2a6fb0", "#d9622b"
+FURTHER_COLOURS = ("#3d8f5b", "#8a5fb0", "#9c7a2f", "#5a6b7b")  # of the second metric and those after it
 
 
 def plot_curves(epochs: Sequence[EpochRow], steps: Sequence[StepRow]) -> Picture:
@@ -31,9 +31,9 @@ def plot_curves(epochs: Sequence[EpochRow], steps: Sequence[StepRow]) -> Picture
 
 
 def _plot_losses(axes: Axes, epochs: Sequence[EpochRow]) -> None:
-    train, valid = _numbers([row.train_loss for row in epochs]), _numbers([row.valid_loss for row in epochs])
-    _line(axes, epochs, train, TRAIN, "training")
-    _line(axes, epochs, valid, VALID, "validation")
+    train, valid = _with_nan([row.train_loss for row in epochs]), _with_nan([row.valid_loss for row in epochs])
+    _plot_line(axes, epochs, train, TRAIN_COLOUR, "training")
+    _plot_line(axes, epochs, valid, VALID_COLOUR, "validation")
     axes.set(title="Loss", ylabel="cross entropy")
     measured = [loss for loss in train + valid if not math.isnan(loss)]
     if measured and min(measured) > 0 and max(measured) > 10 * min(measured):
@@ -43,16 +43,16 @@ def _plot_losses(axes: Axes, epochs: Sequence[EpochRow]) -> None:
 
 def _plot_metrics(axes: Axes, epochs: Sequence[EpochRow]) -> None:
     names = list(epochs[-1].metrics)
-    values = {name: _numbers([row.metrics[name] for row in epochs]) for name in names}
+    values = {name: _with_nan([row.metrics[name] for row in epochs]) for name in names}
     fractions = not any(value < 0 or value > 1 for series in values.values() for value in series)
     scale, unit = (100, "%") if fractions else (1, "")
     if "accuracy" in names:
-        train = _numbers([row.train_accuracy for row in epochs])
-        _line(axes, epochs, [scale * value for value in train], TRAIN, "training, augmented")
-    for name, colour in zip(names, (VALID, *FURTHER * len(names)), strict=False):
+        train = _with_nan([row.train_accuracy for row in epochs])
+        _plot_line(axes, epochs, [scale * value for value in train], TRAIN_COLOUR, "training, augmented")
+    for name, colour in zip(names, (VALID_COLOUR, *FURTHER_COLOURS * len(names)), strict=False):
         part = "" if name.startswith(("train_", "valid_")) else ", validation"
         label = "validation" if names == ["accuracy"] else name + part
-        _line(axes, epochs, [scale * value for value in values[name]], colour, label)
+        _plot_line(axes, epochs, [scale * value for value in values[name]], colour, label)
     if names:
         title, last = names[0].replace("_", " ").capitalize(), scale * values[names[0]][-1]
         end = "not measured" if math.isnan(last) else f"{last:.4g}{unit}"
@@ -60,7 +60,7 @@ def _plot_metrics(axes: Axes, epochs: Sequence[EpochRow]) -> None:
         axes.legend(frameon=False)
 
 
-def _numbers(values: Sequence[float | None]) -> list[float]:
+def _with_nan(values: Sequence[float | None]) -> list[float]:
     """NaN, which leaves a gap in a line, for what was not measured."""
     return [math.nan if value is None else value for value in values]
 
@@ -70,12 +70,12 @@ def _plot_rate(axes: Axes, steps: Sequence[StepRow]) -> None:
         axes.set(title="No step was taken", ylabel="rate")
         return
     peak = max(steps, key=lambda row: row.lr)
-    axes.plot([row.epoch for row in steps], [row.lr for row in steps], color=TRAIN)
-    axes.plot(peak.epoch, peak.lr, "o", color=VALID, clip_on=False)
+    axes.plot([row.epoch for row in steps], [row.lr for row in steps], color=TRAIN_COLOUR)
+    axes.plot(peak.epoch, peak.lr, "o", color=VALID_COLOUR, clip_on=False)
     axes.set(title=f"Applied rate: peak {peak.lr:.3g} at epoch {peak.epoch:.4g}", ylabel="rate")
 
 
-def _line(axes: Axes, epochs: Sequence[EpochRow], values: Sequence[float], colour: str, label: str) -> None:
+def _plot_line(axes: Axes, epochs: Sequence[EpochRow], values: Sequence[float], colour: str, label: str) -> None:
     ends = [row.epoch + 1 for row in epochs]  # the figures of an epoch are those at its end
     marker = "o" if len(ends) < 40 else None
     axes.plot(ends, values, color=colour, marker=marker, ms=3, clip_on=False, label=label)

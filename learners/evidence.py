@@ -11,7 +11,7 @@ import torch
 from callbacks.gradcam.choice import Choice
 from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import METHODS
-from callbacks.gradcam.plots import Panel, Scale, draw, short_name
+from callbacks.gradcam.plots import Panel, Scale, plot_panels, short_name
 from callbacks.picture import Picture
 from data.common.files import replacing
 from learners.predictor import Answer, Batch, Predictor
@@ -49,7 +49,7 @@ class Evidence:
         heading = f"{first}, before {' and '.join(others)}"
         panels = [Panel(image, ""), Panel(image, f"evidence for {_plain(answer.guesses[0].label)}", heat)]
         method = METHODS[self.choice.method]
-        return draw(panels, len(panels), heading, Scale(method.unit, method.weak))
+        return plot_panels(panels, len(panels), heading, Scale(method.unit, method.weak))
 
 
 class EvidencePictures:

@@ -19,6 +19,7 @@ from data.opening import Data
 from learners.balance import class_weights, log_class_balance
 from learners.device import pick_device
 from learners.initial_weights import initialise
+from learners.keywords import with_settings
 from learners.learner import ImageLearner
 from learners.loss import ClassLoss
 from learners.models import build_model, model_name
@@ -32,6 +33,7 @@ Metrics: TypeAlias = AnyMetric | Sequence[AnyMetric] | None  # one or several
 Callbacks = Sequence[Callback | type[Callback]]
 
 
+@with_settings
 def image_learner(
     data: Data = "cifar10",
     *,
@@ -50,7 +52,7 @@ def image_learner(
             several.
         cbs: further callbacks.
         out: the run directory that `fit_recipe` fills; without it the session writes no files.
-        settings: any field of `Recipe`.
+        settings: any field of `Recipe`; they are listed below.
 
     Raises:
         RecipeError: a setting is unknown or has an invalid value.

@@ -23,7 +23,7 @@ class FitResult:
     """
 
     epochs: list[EpochRow]
-    steps: list[StepRow]
+    steps: list[StepRow] = field(repr=False)
     precision: str | None
     loader_wait_seconds: float
     warmup_seconds: float

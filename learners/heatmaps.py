@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from callbacks.gradcam.choice import METHODS_TRIED, Choice, choose
-from callbacks.gradcam.images import chosen_batches
+from callbacks.gradcam.choice import METHODS_TRIED, Choice, choose_method_and_layer
 from callbacks.gradcam.layers import CamError
-from callbacks.gradcam.methods import DEFAULT
-from callbacks.gradcam.progress import progress
+from callbacks.gradcam.loader_images import chosen_batches
+from callbacks.gradcam.methods import DEFAULT_METHOD
+from callbacks.gradcam.stage_progress import progress
 from learners.stored_heatmaps import stored_heatmaps
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ MIN_SPACING = 10  # smallest distance between two of those images: at most a ten
 
 
 def choose_heatmaps(learn: "ImageLearner", methods: Sequence[str] = METHODS_TRIED) -> Choice:
-    """Choose a method and a layer by comparing them on training images of a learner; see `choose`.
+    """Choose a method and a layer by comparing them on training images of a learner; see `choose_method_and_layer`.
 
     A model without convolutions gets the default method and no layer.
 
@@ -37,7 +37,7 @@ def choose_heatmaps(learn: "ImageLearner", methods: Sequence[str] = METHODS_TRIE
     """
     xb, labels = _training_images(learn)
     try:
-        return choose(learn.model, xb, labels, methods)
+        return choose_method_and_layer(learn.model, xb, labels, methods)
     except CamError as error:
         log.warning("no heatmap methods were compared: %s", error)
         return Choice()
@@ -59,12 +59,12 @@ def run_heatmaps(run: Path, learn: "ImageLearner", method: str | None, layer: st
         RunDirectoryError: `model.json` cannot be read.
     """
     if layer or method == "fusion":  # fusion combines several layers itself
-        return Choice(method or DEFAULT, layer, "as asked for")
+        return Choice(method or DEFAULT_METHOD, layer, "as asked for")
     kept = stored_heatmaps(run)
     if kept is None:
         with progress(1) as stage:
             stage("choosing a layer on training images")
-            found = choose_heatmaps(learn, (method or DEFAULT,))
+            found = choose_heatmaps(learn, (method or DEFAULT_METHOD,))
         return replace(found, reason=f"{found.reason}; chosen now, because model.json has none")
     if method and method != kept.method:
         return Choice(method, kept.layer, "the method as asked for, the layer from model.json")

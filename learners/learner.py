@@ -10,14 +10,13 @@ from fastai.callback.core import TrainEvalCallback
 from fastai.data.load import DataLoader
 from fastai.optimizer import OptimWrapper
 from fastcore.foundation import L
-from fastcore.imports import IN_NOTEBOOK
 from torch import nn
 
 from callbacks.curves import plot_curves
-from callbacks.generators import global_generators_kept, seed_generators
-from callbacks.lr_find.finder import LRFound, asked_for, find_lr
+from callbacks.lr_find.finder import LRFound, find_lr, requested_rules
 from callbacks.parallel.processes import Processes
 from callbacks.picture import Picture
+from callbacks.random_generators import global_generators_kept, seed_generators
 from callbacks.training.progress import RichProgress
 from callbacks.training.recorder import DeviceRecorder
 from data.block import ImageLoaders
@@ -33,6 +32,7 @@ from learners.recipe_check import check_matches_recipe, is_empty
 from learners.recipe_fit import fit_in_memory, fit_run
 from learners.run import Run
 from learners.session import MadeWith, frozen_parameters, pipeline_of
+from learners.shown import learner_text
 
 # Callbacks of every learner. fastai's recorder waits for the device in each step, and its progress bar writes to pipes.
 OWN_CALLBACKS = (TrainEvalCallback, DeviceRecorder, RichProgress)
@@ -94,6 +94,9 @@ class ImageLearner(FitLearner):
             fingerprint=dls.source.fingerprint,
         )
 
+    def __repr__(self) -> str:
+        return learner_text(self)
+
     def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
         """Train as the plan says, and return the metrics of the run (see `FitResult.metrics`).
 
@@ -146,19 +149,16 @@ class ImageLearner(FitLearner):
         Args:
             start_lr, end_lr, num_it: see `find_lr`.
             stop_div: stop when the loss diverges; must be True.
-            show_plot: show the figure in a notebook.
+            show_plot: a notebook shows the result with its figure.
             suggest_funcs: fastai's suggestions that the result yields when it is unpacked; all are its attributes.
 
         Raises:
             LRFindError: an argument is invalid.
         """
-        asked = asked_for(stop_div, suggest_funcs)
+        asked = requested_rules(stop_div, suggest_funcs)
         run_steps = self.plan.epochs * len(self.dls.train)
-        self.lr_found = replace(find_lr(self, start_lr, end_lr, num_it, run_steps), asked=asked)
-        if show_plot and IN_NOTEBOOK:
-            from IPython.display import display
-
-            display(self.lr_found.plot())
+        found = find_lr(self, start_lr, end_lr, num_it, run_steps)
+        self.lr_found = replace(found, asked=asked, pictured=show_plot)
         return self.lr_found
 
     def recipe_optimizer(self, params: Any, lr: Any) -> RecipeOptimizer:

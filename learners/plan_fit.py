@@ -12,7 +12,7 @@ from callbacks.parallel.data_parallel import DataParallel
 from callbacks.training.history import History, write_history
 from callbacks.training.loader_epoch import LoaderEpoch
 from callbacks.training.loader_wait import LoaderWait
-from callbacks.training.measured import MeasuredModel
+from callbacks.training.measured_model import MeasuredModel
 from callbacks.training.precision import PrecisionRecord
 from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, write_schedule
 from callbacks.training.step_seed import StepSeed

@@ -108,6 +108,10 @@ class Predictor:
         self.model = EndToEnd(saved).eval().to(self.device).to(memory_format=torch.channels_last)
         self._batch_size = max(1, BATCH_PIXELS[self.device.type] // saved.size**2)
 
+    def __repr__(self) -> str:
+        classes = f"{len(self.classes)} classes, images of {self.size} pixels, on {self.device}"
+        return f"{type(self).__name__}({classes}; unsure below {self.min_confidence:.0%})"
+
     def __call__(self, images: object) -> list[Answer]:
         """Return one answer per image, in the order of the images.
 

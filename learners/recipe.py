@@ -4,9 +4,12 @@ This module does not import torch, because the command line reads it for `--help
 """
 
 import difflib
+import inspect
 import logging
 import math
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Collection
+from dataclasses import Field, asdict, dataclass, field, fields
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from data.common.errors import InputError
@@ -39,6 +42,11 @@ class RecipeError(InputError):
 def setting(default: Any, help: str) -> Any:
     """Return a dataclass field; its `help` is also the help text of the setting's flag."""
     return field(default=default, metadata={"help": help})
+
+
+def help_of(setting: Field) -> str:
+    """What a field of `Recipe` means, with its default where it has one."""
+    return setting.metadata["help"] + ("" if setting.default is None else f" [default: {setting.default}]")
 
 
 def with_current_names(stored: dict[str, Any]) -> dict[str, Any]:
@@ -207,8 +215,28 @@ class Recipe:
         """Return all settings in plain values."""
         return asdict(self)
 
+    def __repr__(self) -> str:
+        """The settings that differ from their defaults."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
-@dataclass(frozen=True, kw_only=True)
+    def _repr_html_(self) -> str:
+        """In a notebook: every setting, its value and what it means."""
+        cells = [(f.name, str(getattr(self, f.name)), help_of(f)) for f in fields(Recipe)]
+        left = '<td style="text-align: left">'
+        rows = ["<tr>" + "".join(f"{left}{escape(text)}</td>" for text in row) + "</tr>" for row in cells]
+        return f"<table>{''.join(rows)}</table>"
+
+
+def settings_text(but: Collection[str] = ()) -> str:
+    """A line for each setting but those: its name, what it means and its default."""
+    return "\n".join(f"    {f.name}: {help_of(f)}" for f in fields(Recipe) if f.name not in but)
+
+
+Recipe.__doc__ = f"{inspect.getdoc(Recipe)}\n\nAttributes:\n{settings_text()}"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Plan(Recipe):
     """The settings of a run after every open setting was given a value.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from callbacks.checkpoint.archive import FORMAT, CheckpointError, read_state, remove_drafts
+from callbacks.checkpoint.checkpoint_file import FORMAT_VERSION, CheckpointError, read_state, remove_drafts
 from data.common.errors import InputError, TrainingError
 from data.common.files import write_json
 from learners.recipe import Plan, Recipe, with_current_names
@@ -184,7 +184,7 @@ class Run:
             log.warning("%s has no checkpoint yet: the run starts again", self.path)
             return None
         state = read_state(self.checkpoint)
-        if not isinstance(state, dict) or state.get("format") != FORMAT:
+        if not isinstance(state, dict) or state.get("format") != FORMAT_VERSION:
             raise CheckpointError(
                 f"{self.checkpoint}: written by another version of this program; resume with that version, or start a "
                 "new run"

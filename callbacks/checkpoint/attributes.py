@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback
 
-SCALARS = (float, int, str, bool, type(None))
-MACHINERY = frozenset(dir(Callback))  # what every callback has, as `learn`, `order` and `run`
+SCALAR_TYPES = (float, int, str, bool, type(None))
+CALLBACK_NAMES = frozenset(dir(Callback))  # what every callback has, as `learn`, `order` and `run`
 
 
 def plain_attributes(cb: Callback) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def plain_attributes(cb: Callback) -> dict[str, Any]:
     """
     found = {}
     for name, value in vars(cb).items():
-        if name not in MACHINERY:
+        if name not in CALLBACK_NAMES:
             with suppress(TypeError):
                 found[name] = _packed(value)
     return found
@@ -43,7 +43,7 @@ def _packed(value: object) -> Any:
     Raises:
         TypeError: the value is, or holds, something else than plain data.
     """
-    if type(value) in SCALARS:
+    if type(value) in SCALAR_TYPES:
         return value
     if isinstance(value, np.number | np.bool_):
         return value.item()
@@ -78,8 +78,8 @@ def _unpacked(packed: Any, present: Any, device: torch.device) -> Any:
 
 
 def _tensor(content: torch.Tensor, present: Any, device: torch.device) -> torch.Tensor:
-    alike = isinstance(present, torch.Tensor) and (present.shape, present.dtype) == (content.shape, content.dtype)
-    if not alike:
+    same_kind = isinstance(present, torch.Tensor) and (present.shape, present.dtype) == (content.shape, content.dtype)
+    if not same_kind:
         return content.to(device)
     with torch.no_grad():
         return present.copy_(content)

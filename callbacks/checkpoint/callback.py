@@ -8,7 +8,7 @@ from typing import Any
 
 from fastai.callback.core import Callback
 
-from callbacks.checkpoint.archive import write_state
+from callbacks.checkpoint.checkpoint_file import write_state
 from callbacks.checkpoint.interrupt import Interrupts
 from callbacks.checkpoint.state import before_checkpoint, capture, check_state, is_finite, restore
 from callbacks.checkpoint.writer import BackgroundWriter

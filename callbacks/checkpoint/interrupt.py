@@ -11,7 +11,7 @@ from typing import Any, Self
 
 log = logging.getLogger(__name__)
 
-NOTE = b"\nstopping after this step; a second time stops at once\n"
+STOP_MESSAGE = b"\nstopping after this step; a second time stops at once\n"
 
 Handler = Callable[[int, FrameType | None], Any] | int | None  # of a signal, as Python's `signal` has it
 
@@ -60,7 +60,7 @@ class Interrupts:
     def _note(self, number: int) -> None:
         self._give_back()
         self.caught = number
-        os.write(2, NOTE)  # print is not safe in a handler: the signal may have come in the middle of one
+        os.write(2, STOP_MESSAGE)  # print is not safe in a handler: the signal may have come in the middle of one
 
     def asked(self) -> bool:
         """Whether the run is to end after the present step."""

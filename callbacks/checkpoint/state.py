@@ -12,8 +12,8 @@ from fastai.learner import Learner
 from fastcore.foundation import L
 from torch import nn
 
-from callbacks.checkpoint.archive import FORMAT, CheckpointError
-from callbacks.checkpoint.attributes import SCALARS, plain_attributes, set_attributes
+from callbacks.checkpoint.attributes import SCALAR_TYPES, plain_attributes, set_attributes
+from callbacks.checkpoint.checkpoint_file import FORMAT_VERSION, CheckpointError
 
 
 def before_checkpoint(learn: Learner) -> None:
@@ -27,7 +27,7 @@ def before_checkpoint(learn: Learner) -> None:
             cb.before_checkpoint()
 
 
-def resumes(cb: Callback) -> bool:
+def has_state(cb: Callback) -> bool:
     """Whether a callback says itself what its state is: its class has `state_dict` and `load_state_dict`."""
     return hasattr(type(cb), "state_dict") and hasattr(type(cb), "load_state_dict")
 
@@ -40,19 +40,19 @@ def capture(learn: Learner, recipe: dict[str, Any], session: Sequence[Callback] 
     Args:
         session: the callbacks whose plain attributes are kept where they do not say themselves what their state is.
     """
-    named = _named(learn)
+    named = _callbacks_by_name(learn)
     state = {
-        "format": FORMAT,
+        "format": FORMAT_VERSION,
         "recipe": recipe,
         "epoch": learn.epoch,
         "step": learn.iter + 1,
         "model": learn.model.state_dict(),
         "gradients": [p.grad for p in learn.model.parameters()],  # of steps that are being added up
         "opt": learn.opt.state_dict(),
-        "callbacks": {name: cb.state_dict() for name, cb in named.items() if resumes(cb)},
+        "callbacks": {name: cb.state_dict() for name, cb in named.items() if has_state(cb)},
     }
-    attributes = {name: plain_attributes(cb) for name, cb in named.items() if cb in session and not resumes(cb)}
-    return _plain(state) | {"attributes": attributes}
+    attributes = {name: plain_attributes(cb) for name, cb in named.items() if cb in session and not has_state(cb)}
+    return _plain_copy(state) | {"attributes": attributes}
 
 
 def check_state(learn: Learner, state: dict[str, Any], path: Path) -> None:
@@ -66,7 +66,7 @@ def check_state(learn: Learner, state: dict[str, Any], path: Path) -> None:
             beyond the end of the run.
     """
     kept = state["callbacks"].keys() | state.get("attributes", {}).keys()
-    if missing := sorted(kept - _named(learn).keys()):
+    if missing := sorted(kept - _callbacks_by_name(learn).keys()):
         raise CheckpointError(
             f"{path}: the run was trained with the callback {', '.join(missing)}, which this learner lacks; "
             "pass it in `cbs` when you resume the run"
@@ -88,23 +88,25 @@ def restore(learn: Learner, state: dict[str, Any], path: Path) -> None:
     Raises:
         CheckpointError: the state does not fit the model, the optimizer or a callback.
     """
-    named = _named(learn)
-    with _fitting(f"{path}: the weights", "pass the net that the run had as `model`"):
+    named = _callbacks_by_name(learn)
+    with _state_errors(f"{path}: the weights", "pass the net that the run had as `model`"):
         learn.model.load_state_dict(state["model"])
         _set_gradients(learn.model, state.get("gradients", []))
-    with _fitting(f"{path}: the state of the optimizer", "resume with the program's version that the run began with"):
+    with _state_errors(
+        f"{path}: the state of the optimizer", "resume with the program's version that the run began with"
+    ):
         learn.opt.load_state_dict(state["opt"])
     for name, of_callback in state["callbacks"].items():
-        with _fitting(f"{path}: the state of the callback {name}", "pass that callback as the run had it"):
+        with _state_errors(f"{path}: the state of the callback {name}", "pass that callback as the run had it"):
             named[name].load_state_dict(of_callback)
     for name, attributes in state.get("attributes", {}).items():
-        with _fitting(f"{path}: the state of the callback {name}", "pass that callback as the run had it"):
+        with _state_errors(f"{path}: the state of the callback {name}", "pass that callback as the run had it"):
             set_attributes(named[name], attributes, learn.dls.device)
     learn.train_iter = state["epoch"] * len(learn.dls.train) + state["step"]
 
 
 @contextmanager
-def _fitting(what: str, hint: str) -> Iterator[None]:
+def _state_errors(what: str, hint: str) -> Iterator[None]:
     """Say in one sentence what did not take its state."""
     try:
         yield
@@ -118,12 +120,12 @@ def _set_gradients(model: nn.Module, gradients: list[torch.Tensor | None]) -> No
         param.grad = None if gradient is None else gradient.to(param)
 
 
-def _named(learn: Learner) -> dict[str, Callback]:
+def _callbacks_by_name(learn: Learner) -> dict[str, Callback]:
     """The callbacks by their names; of several with one name the later ones are numbered."""
     named: dict[str, Callback] = {}
     for cb in learn.cbs:
-        alike = sum(cb.name == other.name for other in named.values())
-        named[f"{cb.name} {alike + 1}" if alike else cb.name] = cb
+        same_name = sum(cb.name == other.name for other in named.values())
+        named[f"{cb.name} {same_name + 1}" if same_name else cb.name] = cb
     return named
 
 
@@ -132,9 +134,9 @@ def is_finite(state: dict[str, Any]) -> bool:
     return all(t.isfinite().all() for t in _tensors([state["model"], state["opt"]]))
 
 
-def _plain(value: Any) -> Any:
+def _plain_copy(value: Any) -> Any:
     """Copies that do not change with the next step, of types that `weights_only` loading knows."""
-    if type(value) in SCALARS:  # by far the most
+    if type(value) in SCALAR_TYPES:  # by far the most
         return value
     if isinstance(value, torch.Tensor):
         return value.detach().as_subclass(torch.Tensor).to("cpu", copy=True)
@@ -143,10 +145,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain_copy(item) for key, item in value.items()}
     if isinstance(value, tuple):
-        return tuple(map(_plain, value))
-    return list(map(_plain, value)) if isinstance(value, list | L) else value
+        return tuple(map(_plain_copy, value))
+    return list(map(_plain_copy, value)) if isinstance(value, list | L) else value
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:

@@ -10,22 +10,22 @@ import torch
 from fastai.callback.core import Callback
 from fastcore.imports import IN_NOTEBOOK
 
-from callbacks.gradcam.images import chosen_batches
 from callbacks.gradcam.layers import Layers
+from callbacks.gradcam.loader_images import chosen_batches
 from callbacks.gradcam.maps import grad_cam, untouched
 from callbacks.gradcam.methods import METHODS
-from callbacks.gradcam.plots import RIGHT, WRONG, Panel, Scale, draw, short_name
+from callbacks.gradcam.plots import RIGHT_COLOUR, WRONG_COLOUR, Panel, Scale, plot_panels, short_name
 from callbacks.picture import Picture
 from data.common.files import replacing
 
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
 
-MOMENTS = 7  # columns of heatmaps in the figure at the most
+MAX_EPOCH_COLUMNS = 7  # columns of heatmaps in the figure at the most
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """One image after one epoch: its picture H×W×C, the map H×W for its true class, and what the model said."""
 
     epoch: int
@@ -67,7 +67,7 @@ class GradCAMCallback(Callback):
     ) -> None:
         self.every, self.count, self.seed = every, count, seed
         self.layer, self.method, self.out = layer, method, Path(out) if out else None
-        self.looks: list[list[Look]] = []
+        self.snapshots: list[list[Snapshot]] = []
         self.handle: DisplayHandle | None = None
         self.begins, self.trained, self.validated = True, False, False
 
@@ -86,8 +86,8 @@ class GradCAMCallback(Callback):
         due = self.epoch + 1 == self.n_epoch or (self.epoch + 1) % self.every == 0
         if self.trained and self.validated and due:
             if self.begins:  # the looks of an earlier fit stay until there is one of this fit
-                self.begins, self.looks, self.handle = False, [], None
-            self.looks.append(self._look())
+                self.begins, self.snapshots, self.handle = False, [], None
+            self.snapshots.append(self._look())
             self._show()
         self.trained = False
 
@@ -96,30 +96,33 @@ class GradCAMCallback(Callback):
 
     def plot(self) -> Picture:
         """A row for each image, a column for each epoch; of many epochs, some at even distances."""
-        if not self.looks:
-            return draw([], 1, "No epoch was trained with this callback")
+        if not self.snapshots:
+            return plot_panels([], 1, "No epoch was trained with this callback")
         method = METHODS[self.method]
-        at = np.unique(np.linspace(0, len(self.looks) - 1, MOMENTS).round().astype(int))
+        at = np.unique(np.linspace(0, len(self.snapshots) - 1, MAX_EPOCH_COLUMNS).round().astype(int))
         panels = []
-        for row in zip(*(self.looks[i] for i in at), strict=True):
+        for row in zip(*(self.snapshots[i] for i in at), strict=True):
             panels.append(Panel(row[0].image, f"true {short_name(row[0].true)}"))
             panels.extend(_panel(look) for look in row)
         heading = "How attention forms: the evidence for the true class, and the prediction"
-        return draw(panels, 1 + len(at), heading, Scale(method.unit, method.weak))
+        return plot_panels(panels, 1 + len(at), heading, Scale(method.unit, method.weak))
+
+    def _repr_png_(self) -> bytes:
+        return self.plot()._repr_png_()
 
     def _images(self) -> list[int]:
         images = range(len(self.dls.valid_ds))
         return random.Random(self.seed).sample(images, min(self.count, len(images)))
 
-    def _look(self) -> list[Look]:
-        looks: list[Look] = []
+    def _look(self) -> list[Snapshot]:
+        looks: list[Snapshot] = []
         for xb, yb, shown in chosen_batches(self.dls.valid, self._images()):
             cams = grad_cam(self.model, xb, yb, self.layer, self.method).cpu().numpy()
             with untouched(self.model, xb.device), torch.no_grad():
                 best = self.model(xb).float().softmax(1).max(1)
             names = ([str(self.dls.vocab[i]) for i in classes] for classes in (yb.tolist(), best.indices.tolist()))
             told = zip(shown, cams, *names, best.values.tolist(), strict=True)
-            looks.extend(Look(self.epoch, *one) for one in told)
+            looks.extend(Snapshot(self.epoch, *one) for one in told)
         return looks
 
     def _show(self) -> None:
@@ -142,6 +145,6 @@ class GradCAMCallback(Callback):
             self.handle.update(self.plot())
 
 
-def _panel(look: Look) -> Panel:
+def _panel(look: Snapshot) -> Panel:
     title = f"epoch {look.epoch}: predicted\n{short_name(look.predicted)}, {look.probability:.0%}"
-    return Panel(look.image, title, look.cam, colour=RIGHT if look.predicted == look.true else WRONG)
+    return Panel(look.image, title, look.cam, colour=RIGHT_COLOUR if look.predicted == look.true else WRONG_COLOUR)

@@ -25,8 +25,10 @@ def at_layers(formula: Formula, fuse: bool = False) -> Callable[[Question], Tens
     """
 
     def maps(question: Question) -> Tensor:
-        drawn = [_draw(formula, a, g, question.xb) for a, g in _activations_and_gradients(question, fuse)]
-        return torch.stack(drawn).mean(0)
+        layer_maps = [
+            _upsampled_maps(formula, a, g, question.xb) for a, g in _activations_and_gradients(question, fuse)
+        ]
+        return torch.stack(layer_maps).mean(0)
 
     return maps
 
@@ -34,10 +36,10 @@ def at_layers(formula: Formula, fuse: bool = False) -> Callable[[Question], Tens
 def _activations_and_gradients(question: Question, fuse: bool) -> list[tuple[Tensor, Tensor]]:
     net, xb = question.net, question.xb
     names = choose_layers(net, question.layer, fuse, run=lambda: question.logits(xb[:1]))
-    with _captured(net, names) as maps:
+    with _capture_outputs(net, names) as maps:
         logits = question.logits(xb)
     evidence = logits.gather(1, question.classes(logits)[:, None]).sum()
-    activations = [_finished(maps, name) for name in names]
+    activations = [_captured_output(maps, name) for name in names]
     return list(zip(activations, _gradients(evidence, activations, names), strict=True))
 
 
@@ -53,7 +55,7 @@ def _gradients(evidence: Tensor, activations: list[Tensor], names: list[str]) ->
     return found
 
 
-def _draw(formula: Formula, a: Tensor, g: Tensor, xb: Tensor) -> Tensor:
+def _upsampled_maps(formula: Formula, a: Tensor, g: Tensor, xb: Tensor) -> Tensor:
     """A layer's maps at the size of the images, B×H×W."""
     wide = torch.promote_types(a.dtype, torch.float32)
     with torch.autocast(xb.device.type, enabled=False):
@@ -62,7 +64,7 @@ def _draw(formula: Formula, a: Tensor, g: Tensor, xb: Tensor) -> Tensor:
 
 
 @contextmanager
-def _captured(net: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+def _capture_outputs(net: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
     """While it lasts, a forward pass leaves the named layers' outputs here and is recorded from the first on."""
     maps: dict[str, Tensor] = {}
 
@@ -82,7 +84,7 @@ def _captured(net: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor
         yield maps
 
 
-def _finished(maps: dict[str, Tensor], name: str) -> Tensor:
+def _captured_output(maps: dict[str, Tensor], name: str) -> Tensor:
     if name not in maps:
         raise CamError(f"layer {name!r}: the model does not call it; choose one on the way to the logits")
     return maps[name]

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-GRID = 8  # rows and columns of cells in an image: 4×4 pixels each at 32×32
-NOISE = 0.01  # deviation of the noise on the second fill, as in ROAD
-PIXELS = 2**16, 2**20  # in one batch, on a CPU and on an accelerator
+GRID_SIZE = 8  # rows and columns of cells in an image: 4×4 pixels each at 32×32
+FILL_NOISE_STD = 0.01  # deviation of the noise on the second fill, as in ROAD
+MAX_BATCH_PIXELS = 2**16, 2**20  # in one batch, on a CPU and on an accelerator
 
 
 def grid_of(xb: Tensor) -> tuple[int, int]:
     """Rows and columns of cells in images B×C×H×W: eight each, or fewer in smaller images."""
-    return min(GRID, xb.shape[2]), min(GRID, xb.shape[3])
+    return min(GRID_SIZE, xb.shape[2]), min(GRID_SIZE, xb.shape[3])
 
 
 def to_cells(maps: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -42,7 +42,7 @@ def blurred(xb: Tensor) -> Tensor:
     return F.avg_pool2d(padded, (2 * down + 1, 2 * across + 1), stride=1)
 
 
-def neighbours(xb: Tensor, removed: Tensor, draw: torch.Generator) -> Tensor:
+def filled_from_neighbours(xb: Tensor, removed: Tensor, generator: torch.Generator) -> Tensor:
     """The second fill: each removed pixel becomes a mean of those that are kept, the near ones first, and noise.
 
     A short form of the noisy linear imputation of ROAD (Rong et al. 2022, https://arxiv.org/abs/2202.00449).
@@ -62,7 +62,7 @@ def neighbours(xb: Tensor, removed: Tensor, draw: torch.Generator) -> Tensor:
         known = known + new
         if known.all() or not kept.any():
             break
-    noise = NOISE * torch.randn(xb.shape, generator=draw).to(xb)
+    noise = FILL_NOISE_STD * torch.randn(xb.shape, generator=generator).to(xb)
     return torch.where(removed > 0, filled + noise, xb)
 
 
@@ -71,7 +71,7 @@ def _mean_around(values: Tensor, near: list[int]) -> Tensor:
     return F.avg_pool2d(values, size, stride=1, padding=near, count_include_pad=True)
 
 
-def batch_of(xb: Tensor) -> int:
+def batch_size_for(xb: Tensor) -> int:
     """How many images of this size to pass through the model at once."""
-    pixels = PIXELS[xb.device.type != "cpu"]
+    pixels = MAX_BATCH_PIXELS[xb.device.type != "cpu"]
     return max(1, pixels // (xb.shape[2] * xb.shape[3]))

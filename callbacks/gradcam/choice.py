@@ -10,17 +10,17 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from callbacks.gradcam.cells import batch_of
+from callbacks.gradcam.cells import batch_size_for
 from callbacks.gradcam.layers import candidate_layers, plain_model
 from callbacks.gradcam.maps import grad_cam, untouched
-from callbacks.gradcam.methods import DEFAULT
+from callbacks.gradcam.methods import DEFAULT_METHOD
 from callbacks.gradcam.pointing import Mosaics, make_mosaics, pointed_mass
 from callbacks.gradcam.trust import measure_trust
 
-LAYERS = 2  # the last ones are compared: earlier ones hardly know classes
-METHODS_TRIED = (DEFAULT, "gradcam")
-CONTROLS = 19  # for each map: enough for p ≤ 0.05, and most maps that fail do so after a few
-PER_MOSAIC = 4  # images
+LAYERS_TRIED = 2  # the last ones are compared: earlier ones hardly know classes
+METHODS_TRIED = (DEFAULT_METHOD, "gradcam")
+CONTROLS_PER_MAP = 19  # for each map: enough for p ≤ 0.05, and most maps that fail do so after a few
+IMAGES_PER_MOSAIC = 4  # images
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Choice:
         scores: of all that was compared.
     """
 
-    method: str = DEFAULT
+    method: str = DEFAULT_METHOD
     layer: str | None = None
     reason: str = "the default"
     images: int = 0
@@ -66,7 +66,9 @@ class Choice:
         return f"{self.method} at {self.layer or 'the default layer'}: {self.reason}"
 
 
-def choose(model: nn.Module, xb: Tensor, labels: Tensor, methods: Sequence[str] = METHODS_TRIED) -> Choice:
+def choose_method_and_layer(
+    model: nn.Module, xb: Tensor, labels: Tensor, methods: Sequence[str] = METHODS_TRIED
+) -> Choice:
     """Compare the last layers of at least 4×4 places by plain Grad-CAM, then the methods at the best one.
 
     Args:
@@ -80,10 +82,12 @@ def choose(model: nn.Module, xb: Tensor, labels: Tensor, methods: Sequence[str] 
     """
     net = plain_model(model)
     with untouched(net, xb.device), torch.no_grad():
-        best = torch.cat([net(some).float().softmax(1) for some in xb.split(batch_of(xb))]).max(1)
-        layers = candidate_layers(net, run=lambda: net(xb[:1]))[-LAYERS:]
+        best = torch.cat([net(some).float().softmax(1) for some in xb.split(batch_size_for(xb))]).max(1)
+        layers = candidate_layers(net, run=lambda: net(xb[:1]))[-LAYERS_TRIED:]
     right = best.indices == labels
-    mosaics = make_mosaics(xb[right], labels[right].tolist(), best.values[right].tolist(), -(-len(xb) // PER_MOSAIC))
+    mosaics = make_mosaics(
+        xb[right], labels[right].tolist(), best.values[right].tolist(), -(-len(xb) // IMAGES_PER_MOSAIC)
+    )
     score = partial(_score, model, xb, best.indices, mosaics)
     plain = [score("gradcam", layer) for layer in layers]
     top = max(plain, key=lambda score: score.value)
@@ -102,7 +106,7 @@ def _score(model: nn.Module, xb: Tensor, targets: Tensor, mosaics: Mosaics, meth
     def maps(images: Tensor, classes: Tensor) -> Tensor:
         return grad_cam(model, images, classes, layer, method)
 
-    trust = measure_trust(model, xb, maps(xb, targets), targets, controls=CONTROLS)
+    trust = measure_trust(model, xb, maps(xb, targets), targets, controls=CONTROLS_PER_MAP)
     mass = pointed_mass(mosaics, maps)
     pointed = sum(mass) / len(mass) if mass else None
     return Score(method, layer, sum(t.passed for t in trust) / len(trust), pointed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
 
-Z = 1.959964  # the normal distribution holds 95% between -Z and Z
+Z_95 = 1.959964  # the normal distribution holds 95% between -Z and Z
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ def share(hits: Sequence[bool]) -> Estimate | None:
     if not n:
         return None
     p = sum(map(bool, hits)) / n
-    middle, half = (p + Z**2 / (2 * n)), Z * sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    scale = 1 + Z**2 / n
+    middle, half = (p + Z_95**2 / (2 * n)), Z_95 * sqrt(p * (1 - p) / n + Z_95**2 / (4 * n**2))
+    scale = 1 + Z_95**2 / n
     low, high = (middle - half) / scale, (middle + half) / scale
     return Estimate(p, max(0.0, min(low, p)), min(1.0, max(high, p)), n)  # rounding may cross 0, 1 and the share
 
@@ -40,5 +40,5 @@ def mean_share(values: Sequence[float]) -> Estimate | None:
     if not n:
         return None
     mean = fmean(values)
-    half = Z * stdev(values) / sqrt(n) if n > 1 else 1.0
+    half = Z_95 * stdev(values) / sqrt(n) if n > 1 else 1.0
     return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), n)

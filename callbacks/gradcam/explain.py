@@ -9,26 +9,26 @@ from torch import Tensor
 
 from callbacks.gradcam.choice import Choice
 from callbacks.gradcam.explained import Explained
-from callbacks.gradcam.interpretation import WHY, GradCAMInterpretation
-from callbacks.gradcam.methods import DEFAULT
-from callbacks.gradcam.model_figures import method_report, random_sample, randomisation, usual_layer
-from callbacks.gradcam.progress import progress
+from callbacks.gradcam.interpretation import WHY_WRONG_HEADING, GradCAMInterpretation
+from callbacks.gradcam.method_measurements import last_layer_report, method_report, random_sample, randomisation
+from callbacks.gradcam.methods import DEFAULT_METHOD
 from callbacks.gradcam.report import ExplainReport, MapReport
+from callbacks.gradcam.stage_progress import progress
 from data.common.files import replacing, write_json
 
-COUNT = 12  # images in each grid: three rows
-COMPARED = 8  # images in the why-wrong grid
-IMAGES = 300  # that inference looks at by default: enough to fill the figures at an accuracy of 96%
-STAGES = 6
+GRID_IMAGES = 12  # images in each grid: three rows
+WHY_WRONG_IMAGES = 8  # images in the why-wrong grid
+MAX_IMAGES = 300  # that inference looks at by default: enough to fill the figures at an accuracy of 96%
+STAGE_COUNT = 6
 
 
 def explain(
     learn: Learner,
     out_dir: str | Path,
     choice: Choice | None = None,
-    count: int = COUNT,
+    count: int = GRID_IMAGES,
     dl: DataLoader | None = None,
-    images: int = IMAGES,
+    images: int = MAX_IMAGES,
 ) -> ExplainReport:
     """Write the grids of misclassified and correct images, their heatmaps, the why-wrong grid and `explain.json`.
 
@@ -43,8 +43,8 @@ def explain(
     Raises:
         CamError: a layer or method that the model does not have.
     """
-    choice = choice or Choice(DEFAULT, None)
-    with progress(STAGES) as stage:
+    choice = choice or Choice(DEFAULT_METHOD, None)
+    with progress(STAGE_COUNT) as stage:
         stage("looking at the images")
         interp = GradCAMInterpretation.from_learner(
             learn, dl=dl, layer=choice.layer, method=choice.method, images=images
@@ -61,7 +61,7 @@ def _explained(
     """A random sample of all images, and the images of the figures by the name of their group."""
     stage("misclassified images")
     wrong = interp.explain(interp.wrong()[:count])
-    true = interp.explain(wrong.idxs[:COMPARED], interp.targs[wrong.idxs[:COMPARED]], trusted=False)
+    true = interp.explain(wrong.idxs[:WHY_WRONG_IMAGES], interp.targs[wrong.idxs[:WHY_WRONG_IMAGES]], trusted=False)
     stage("correct images")
     sample = random_sample(interp, count)
     correct = sample.only([n for n, i in enumerate(sample.idxs) if interp.decoded[i] == interp.targs[i]])
@@ -80,7 +80,7 @@ def _report(
     stage("heatmaps in general")
     ours = method_report(interp, sample)
     stage("Grad-CAM at the last layer, to compare with")
-    usual = usual_layer(interp, sample)
+    usual = last_layer_report(interp, sample)
     stage("random weights, and figures")
     return ExplainReport(
         out=str(out),
@@ -105,13 +105,13 @@ def _write_figures(interp: GradCAMInterpretation, out: Path, maps: dict[str, Exp
         "misclassified_cam": (interp.pair_panels(wrong), 8, "Misclassified: the evidence for the predicted class"),
         "correct": (interp.image_panels(correct), 6, "Classified correctly, a random choice"),
         "correct_cam": (interp.pair_panels(correct), 8, "Classified correctly: the evidence for the class"),
-        "why_wrong": (interp.why_panels(wrong.only(range(len(true.idxs))), true), 8, WHY),
+        "why_wrong": (interp.why_panels(wrong.only(range(len(true.idxs))), true), 8, WHY_WRONG_HEADING),
     }
     out.mkdir(parents=True, exist_ok=True)
     names = [f"{name}.png" for name, (panels, *_) in figures.items() if panels]
     for name in names:
         with replacing(out / name) as draft:
-            interp.draw(*figures[name.removesuffix(".png")]).savefig(draft, dpi=120)
+            interp.plot_panels(*figures[name.removesuffix(".png")]).savefig(draft, dpi=120)
     return names
 
 

@@ -15,15 +15,17 @@ from fastcore.foundation import L
 from sklearn.metrics import classification_report, confusion_matrix
 from torch import Tensor
 
-from callbacks.gradcam.cells import batch_of
+from callbacks.gradcam.cells import batch_size_for
 from callbacks.gradcam.explained import Explained
-from callbacks.gradcam.images import as_they_are, chosen_batches
 from callbacks.gradcam.layers import CamError, Layers, names_of, plain_model
+from callbacks.gradcam.loader_images import chosen_batches, without_augmentation
 from callbacks.gradcam.maps import grad_cam
-from callbacks.gradcam.methods import DEFAULT, METHODS
-from callbacks.gradcam.plots import RIGHT, WRONG, Panel, Scale, draw, short_name
+from callbacks.gradcam.methods import DEFAULT_METHOD, METHODS
+from callbacks.gradcam.plots import RIGHT_COLOUR, WRONG_COLOUR, Panel, Scale, plot_panels, short_name
 from callbacks.gradcam.trust import measure_trust
 from callbacks.picture import Picture
+
+GLANCE = 6  # images in the picture by which a notebook shows an interpretation
 
 
 class GradCAMInterpretation(ClassificationInterpretation):
@@ -45,7 +47,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         targs: Tensor,
         act: Callable[[Tensor], Tensor] | None = None,
         layer: Layers = None,
-        method: str = DEFAULT,
+        method: str = DEFAULT_METHOD,
         rows: Sequence[int] | None = None,
     ) -> None:
         super().__init__(learn, dl, losses, act)
@@ -53,6 +55,17 @@ class GradCAMInterpretation(ClassificationInterpretation):
         self.layer = layer if layer is None or isinstance(layer, str) else names_of(plain_model(learn.model), layer)
         self.rows = list(range(len(targs))) if rows is None else list(rows)
         self.decoded = preds.argmax(1)
+
+    def __repr__(self) -> str:
+        where = f" at {self.layer}" if self.layer else ""
+        images = f"{len(self.targs):,} images, {len(self.wrong()):,} of them misclassified"
+        return f"{type(self).__name__}({images}; heatmaps by {self.method}{where})"
+
+    def _repr_png_(self) -> bytes:
+        """The images with the largest losses, without their heatmaps, which take seconds."""
+        idxs = self.losses.argsort(descending=True)[:GLANCE].tolist()
+        panels = list(map(self._image_panel, idxs, self.batch(idxs)[1]))
+        return self.draw(panels, GLANCE, "The largest losses; plot_top_losses shows the evidence too")._repr_png_()
 
     @classmethod
     def from_learner(
@@ -62,7 +75,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         dl: DataLoader | None = None,
         act: Callable[[Tensor], Tensor] | None = None,
         layer: Layers = None,
-        method: str = DEFAULT,
+        method: str = DEFAULT_METHOD,
         images: int | None = None,
     ) -> Self:
         """Run inference once, on the images as they are: those of a training loader are not augmented.
@@ -88,7 +101,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         if images is not None and images < len(rows):
             rows = sorted(random.Random(0).sample(rows, images))
         some = dl.new(shuffle=False, drop_last=False, get_idxs=partial(list, rows))
-        with as_they_are(dl):
+        with without_augmentation(dl):
             preds, targs, losses = (t.as_subclass(Tensor) for t in learn.get_preds(dl=some, with_loss=True, act=act))
         if hasattr(dl, "items"):
             some.items = L(dl.items)[list(rows)]  # where fastai looks up what its own methods show
@@ -103,7 +116,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         if not idxs:
             return Explained([], np.zeros((0, 1, 1, 1)), np.zeros((0, 1, 1)), [], [])
         xb, images = self.batch(idxs)
-        bs = batch_of(xb)
+        bs = batch_size_for(xb)
         parts = zip(xb.split(bs), torch.tensor(targets).split(bs), strict=True)
         maps = torch.cat([grad_cam(self.learn.model, some, t, self.layer, self.method) for some, t in parts])
         trust = measure_trust(self.learn.model, xb, maps, targets) if trusted else [None] * len(idxs)
@@ -168,10 +181,10 @@ class GradCAMInterpretation(ClassificationInterpretation):
         return self._pairs(self.confused(pair)[:k], f"{pair[0]} taken for {pair[1]}, and the evidence for {pair[1]}")
 
     def plot_why_wrong(self, k: int = 8) -> Picture:
-        """For misclassified images the evidence for the predicted class, for the true class, and the difference."""
+        """A row for each misclassified image: the evidence for the predicted class, the true class, the difference."""
         predicted = self.explain(self.wrong()[:k])
         true = self.explain(predicted.idxs, self.targs[predicted.idxs], trusted=False)
-        return self.draw(self.why_panels(predicted, true), 8, WHY)
+        return self.plot_panels(self.why_panels(predicted, true), 4, WHY_WRONG_HEADING)
 
     def confusion_matrix(self) -> np.ndarray:
         """Counts, n_classes×n_classes, of true classes in rows and predicted ones in columns."""
@@ -182,9 +195,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         print(classification_report(self.targs, self.decoded, labels=range(len(names)), target_names=names))
 
     def image_panels(self, explained: Explained) -> list[Panel]:
-        titles = [f"true {self._name(self.targs[i])}\npredicted {self._name(self.decoded[i])}" for i in explained.idxs]
-        shown = zip(explained.idxs, explained.images, titles, strict=True)
-        return [Panel(image, title, colour=self._mark(i)) for i, image, title in shown]
+        return list(map(self._image_panel, explained.idxs, explained.images))
 
     def heat_panels(self, explained: Explained) -> list[Panel]:
         return [self._heat_panel(explained, n) for n in range(len(explained.idxs))]
@@ -203,10 +214,14 @@ class GradCAMInterpretation(ClassificationInterpretation):
             panels += [image_panel, self._heat_panel(predicted, n), self._heat_panel(true, n), difference]
         return panels
 
-    def draw(self, panels: list[Panel], columns: int, heading: str) -> Picture:
+    def plot_panels(self, panels: list[Panel], columns: int, heading: str) -> Picture:
         """A figure on the scale of the interpretation's method."""
         method = METHODS[self.method]
-        return draw(panels, columns, heading, Scale(method.unit, method.weak))
+        return plot_panels(panels, columns, heading, Scale(method.unit, method.weak))
+
+    def _image_panel(self, i: int, image: np.ndarray) -> Panel:
+        title = f"true {self._name(self.targs[i])}\npredicted {self._name(self.decoded[i])}"
+        return Panel(image, title, colour=self._mark(i))
 
     def _heat_panel(self, explained: Explained, n: int) -> Panel:
         i, target, trust = explained.idxs[n], explained.targets[n], explained.trust[n]
@@ -214,16 +229,16 @@ class GradCAMInterpretation(ClassificationInterpretation):
         return Panel(explained.images[n], title, explained.cams[n], colour=self._mark(i))
 
     def _pairs(self, idxs: Sequence[int], heading: str) -> Picture:
-        return self.draw(self.pair_panels(self.explain(idxs)), 6, heading)
+        return self.plot_panels(self.pair_panels(self.explain(idxs)), 6, heading)
 
     def _name(self, target: int | Tensor) -> str:
         return short_name(self.vocab[int(target)])
 
     def _mark(self, i: int) -> str:
-        return RIGHT if self.decoded[i] == self.targs[i] else WRONG
+        return RIGHT_COLOUR if self.decoded[i] == self.targs[i] else WRONG_COLOUR
 
 
-WHY = "Why wrong: the evidence for the predicted class, for the true class, and the first less the second"
+WHY_WRONG_HEADING = "Why wrong: the evidence for the predicted class, for the true class, and the first less the second"
 
 
 def _softmax(logits: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from data.common.errors import InputError
 
 Layers: TypeAlias = str | nn.Module | Sequence[str | nn.Module] | None  # modules of a model, or their dotted names
 
-FUSED = 3  # resolutions in the default fusion
-PLACES = 4  # rows and columns of a map, at the least: fewer say little about where
+FUSED_RESOLUTIONS = 3  # resolutions in the default fusion
+MIN_MAP_SIDE = 4  # rows and columns of a map, at the least: fewer say little about where
 
 
 class CamError(InputError):
@@ -48,7 +48,7 @@ def choose_layers(
     """
     if layer is None:
         stages = _last_of_each_resolution(net, run)
-        return list(stages)[-FUSED:] if fuse else _wide_enough(stages)[-1:]
+        return list(stages)[-FUSED_RESOLUTIONS:] if fuse else _wide_enough(stages)[-1:]
     return names_of(net, layer)
 
 
@@ -89,7 +89,7 @@ def last_layer(net: nn.Module, run: Callable[[], object]) -> str:
 
 def _wide_enough(stages: dict[str, tuple[int, int]]) -> list[str]:
     """Without any layer of at least 4×4, all of them: some map is better than none."""
-    return [name for name, size in stages.items() if min(size) >= PLACES] or list(stages)
+    return [name for name, size in stages.items() if min(size) >= MIN_MAP_SIDE] or list(stages)
 
 
 def _choices(net: nn.Module, layer: object) -> str:

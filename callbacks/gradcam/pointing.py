@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SURE = 0.85  # probability of its class that an image of a mosaic has at least, where there are enough of them
+MIN_CONFIDENCE = 0.85  # probability of its class that an image of a mosaic has at least, where there are enough of them
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,24 @@ def make_mosaics(images: Tensor, classes: Sequence[int], sure: Sequence[float], 
         classes: M numbers.
         sure: the probabilities of the classes, M numbers.
     """
-    draw = random.Random(seed)
+    generator = random.Random(seed)
     members = _members(classes, sure)
     if len(members) < 4:
         empty = torch.zeros(0, dtype=torch.long)
         return Mosaics(images.new_zeros(0, *images.shape[1:]), empty, empty)
     big, targets, quarters = [], [], []
     for _ in range(count):
-        four = draw.sample(sorted(members), 4)
-        a, b, c, d = (images[draw.choice(members[name])] for name in four)
+        four = generator.sample(sorted(members), 4)
+        a, b, c, d = (images[generator.choice(members[name])] for name in four)
         big.append(torch.cat([torch.cat([a, b], 2), torch.cat([c, d], 2)], 1))  # C×2H×2W
-        quarters.append(draw.randrange(4))
+        quarters.append(generator.randrange(4))
         targets.append(four[quarters[-1]])
     return Mosaics(torch.stack(big), torch.tensor(targets), torch.tensor(quarters))
 
 
 def _members(classes: Sequence[int], sure: Sequence[float]) -> dict[int, list[int]]:
     """By class the images of it, only the sure ones where four classes have some."""
-    for least in (SURE, 0.0):
+    for least in (MIN_CONFIDENCE, 0.0):
         members: dict[int, list[int]] = {}
         for i, (name, probability) in enumerate(zip(classes, sure, strict=True)):
             if probability >= least:
@@ -65,7 +65,7 @@ def _members(classes: Sequence[int], sure: Sequence[float]) -> dict[int, list[in
     return members
 
 
-def pointed_mass(mosaics: Mosaics, draw_maps: Callable[[Tensor, Tensor], Tensor]) -> list[float]:
+def pointed_mass(mosaics: Mosaics, make_maps: Callable[[Tensor, Tensor], Tensor]) -> list[float]:
     """The share of each map's mass in the right quarter, N numbers from 0 to 1; of an empty map 0.
 
     Args:
@@ -73,7 +73,7 @@ def pointed_mass(mosaics: Mosaics, draw_maps: Callable[[Tensor, Tensor], Tensor]
     """
     if not len(mosaics.xb):
         return []
-    maps = draw_maps(mosaics.xb, mosaics.targets).clamp(min=0).cpu()
+    maps = make_maps(mosaics.xb, mosaics.targets).clamp(min=0).cpu()
     rows, columns = (n // 2 for n in maps.shape[1:])
     quarters = maps.unfold(1, rows, rows).unfold(2, columns, columns).sum((3, 4)).flatten(1)  # N×4
     right = quarters.gather(1, mosaics.quarters[:, None])[:, 0]

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from callbacks.gradcam.layers import Layers, names_of, plain_model
 from callbacks.gradcam.maps import grad_cam, untouched
 
-LOOKS = 4  # how often maps are compared on the way from the logits down
-ALIKE = 0.3  # correlation from which maps of a model without any of its weights count as alike
+COMPARISONS = 4  # how often maps are compared on the way from the logits down
+MAX_CORRELATION = 0.3  # correlation from which maps of a model without any of its weights count as alike
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Randomisation:
 
     @property
     def passed(self) -> bool:
-        return abs(self.final) < ALIKE
+        return abs(self.final) < MAX_CORRELATION
 
     @property
     def final(self) -> float:
@@ -41,7 +41,8 @@ class Randomisation:
     def __str__(self) -> str:
         verdict = "passed" if self.passed else "NOT passed"
         return (
-            f"{verdict}: maps correlate {self.final:.2f} with those of a net without its weights (below {ALIKE} passes)"
+            f"{verdict}: maps correlate {self.final:.2f} with those of the model with random weights "
+            f"(below {MAX_CORRELATION} passes)"
         )
 
 
@@ -71,7 +72,7 @@ def randomisation_check(
     with torch.random.fork_rng(devices=[xb.device] if xb.device.type == "cuda" else []):
         torch.manual_seed(seed)
         parts = list(_parts(net))
-        step = -(-len(parts) // LOOKS)
+        step = -(-len(parts) // COMPARISONS)
         for left, (name, part) in reversed(list(enumerate(parts))):
             for module in part.modules():
                 reset = getattr(module, "reset_parameters", None)

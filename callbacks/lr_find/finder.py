@@ -10,20 +10,25 @@ from fastai.callback import schedule
 from fastai.learner import Learner
 from fastcore.foundation import L
 
-from callbacks.lr_find.named import named_suggestions
+from callbacks.lr_find.fastai_rules import named_suggestions
 from callbacks.lr_find.plot import plot_lr
 from callbacks.lr_find.preserve import preserved
-from callbacks.lr_find.suggest import MIN_POINTS, NoSuggestion, agreeing, fall, for_a_run_of, smoothed
+from callbacks.lr_find.suggest import MIN_POINTS, NoSuggestion, find_fall, length_factor, recommend_peak, smoothed
 from callbacks.lr_find.sweep import Sweep, sweep
-from callbacks.lr_find.trials import TRIALS, Trial, try_peaks
+from callbacks.lr_find.trials import TRIAL_COUNT, Trial, try_peaks
 from callbacks.picture import Picture
 from data.common.errors import InputError
 from data.common.files import replacing, write_csv, write_json
 
-RANGE_TEST = 4  # the range test takes the first 1/4 of the steps, short one-cycle runs the others
+RANGE_TEST_DIVISOR = 4  # the range test takes the first 1/4 of the steps, short one-cycle runs the others
 MIN_TRIAL_STEPS = 5  # shorter runs have no cycle
-EPOCHS = 10  # of the run that the rate is for, where its length is not given
-FASTAIS = {schedule.valley: "valley", schedule.slide: "slide", schedule.steep: "steep", schedule.minimum: "minimum"}
+DEFAULT_RUN_EPOCHS = 10  # of the run that the rate is for, where its length is not given
+FASTAI_RULES = {
+    schedule.valley: "valley",
+    schedule.slide: "slide",
+    schedule.steep: "steep",
+    schedule.minimum: "minimum",
+}
 
 
 class LRFindError(InputError):
@@ -43,6 +48,7 @@ class LRFound:
         valley, slide, steep, minimum: fastai's suggestions on the curve.
         abstained: why nothing is recommended, or None.
         asked: the names of fastai's suggestions that iterating over the result gives.
+        pictured: a notebook shows the picture too.
     """
 
     sweeps: tuple[Sweep, ...]
@@ -57,13 +63,20 @@ class LRFound:
     minimum: float | None = None
     abstained: str | None = None
     asked: tuple[str, ...] = ("valley",)
+    pictured: bool = True
 
     def __iter__(self) -> Iterator[float | None]:
         """fastai's users unpack what they asked for: `low, steep = learn.lr_find(suggest_funcs=(minimum, steep))`."""
         return (getattr(self, name) for name in self.asked)
 
     def __repr__(self) -> str:
-        return f"LRFound({', '.join(f'{name}={value!r}' for name, value in self.summary().items() if value)})"
+        """What was found, with three digits of each rate."""
+        found = {name: value for name, value in self.summary().items() if value}
+        told = {name: f"{value:.3g}" if isinstance(value, float) else repr(value) for name, value in found.items()}
+        return f"LRFound({', '.join(f'{name}={text}' for name, text in told.items())})"
+
+    def _repr_png_(self) -> bytes | None:
+        return self.plot()._repr_png_() if self.pictured else None
 
     @property
     def suggestions(self) -> dict[str, float | None]:
@@ -132,20 +145,20 @@ def find_lr(
         LRFindError: a range or a count that cannot be, or no training batch.
     """
     _check(learn, start_lr, end_lr, num_it)
-    points = min(num_it, max(num_it // RANGE_TEST, MIN_POINTS))
-    trial_steps = (num_it - points) // TRIALS
+    points = min(num_it, max(num_it // RANGE_TEST_DIVISOR, MIN_POINTS))
+    trial_steps = (num_it - points) // TRIAL_COUNT
     trials: tuple[Trial, ...] = ()
     with preserved(learn.dls.train):
         first = sweep(learn, np.geomspace(start_lr, end_lr, points))
     try:
         if trial_steps < MIN_TRIAL_STEPS:
             raise NoSuggestion(f"too few steps: {num_it} leave {trial_steps} for each short run; take more steps")
-        found = fall(first.losses, first.lrs)
+        found = find_fall(first.losses, first.lrs)
         trials = try_peaks(learn, float(first.lrs[found.lowest]), (start_lr, end_lr), trial_steps)
-        rates = agreeing(np.array([t.peak for t in trials]), np.array([t.ends for t in trials]), found, end_lr)
+        rates = recommend_peak(np.array([t.peak for t in trials]), np.array([t.ends for t in trials]), found, end_lr)
     except NoSuggestion as reason:
         return _abstained(first, trials, reason)
-    stretch = for_a_run_of(run_steps or EPOCHS * len(learn.dls.train), trial_steps)
+    stretch = length_factor(run_steps or DEFAULT_RUN_EPOCHS * len(learn.dls.train), trial_steps)
     return _recommended(Sweep(first.lrs, found.curve), first, trials, [min(rate * stretch, end_lr) for rate in rates])
 
 
@@ -158,7 +171,7 @@ def _check(learn: Learner, start_lr: float, end_lr: float, num_it: int) -> None:
         raise LRFindError("the training loader gives no batch; take a smaller `batch_size` or more images")
 
 
-def asked_for(stop_div: bool, suggest_funcs: Callable | Sequence[Callable] | None) -> tuple[str, ...]:
+def requested_rules(stop_div: bool, suggest_funcs: Callable | Sequence[Callable] | None) -> tuple[str, ...]:
     """The names of the suggestions that arguments of fastai's `lr_find` ask for.
 
     Raises:
@@ -167,9 +180,9 @@ def asked_for(stop_div: bool, suggest_funcs: Callable | Sequence[Callable] | Non
     if not stop_div:
         raise LRFindError("`stop_div` False: this finder always stops where the loss diverges; leave the argument out")
     functions = tuple(L(suggest_funcs)) or (schedule.valley,)
-    if unknown := [function for function in functions if function not in FASTAIS]:
-        raise LRFindError(f"`suggest_funcs` {unknown[0]!r}: choose from fastai's {', '.join(FASTAIS.values())}")
-    return tuple(FASTAIS[function] for function in functions)
+    if unknown := [function for function in functions if function not in FASTAI_RULES]:
+        raise LRFindError(f"`suggest_funcs` {unknown[0]!r}: choose from fastai's {', '.join(FASTAI_RULES.values())}")
+    return tuple(FASTAI_RULES[function] for function in functions)
 
 
 def _recommended(curve: Sweep, first: Sweep, trials: tuple[Trial, ...], rates: Sequence[float]) -> LRFound:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from callbacks.generators import Restore, global_generators
+from callbacks.random_generators import RestoreState, global_generators
 
-LONG = 1000  # a longer list holds items, not transforms
+MAX_CONTAINER_ITEMS = 1000  # a longer list holds items, not transforms
 
 
 @contextmanager
@@ -51,13 +51,13 @@ def generators_in(thing: Any) -> list:
 
 def _inside(thing: Any) -> Iterable:
     if isinstance(thing, dict):
-        return list(thing.values()) if len(thing) <= LONG else ()
+        return list(thing.values()) if len(thing) <= MAX_CONTAINER_ITEMS else ()
     if isinstance(thing, list | tuple | set):
-        return thing if len(thing) <= LONG else ()
+        return thing if len(thing) <= MAX_CONTAINER_ITEMS else ()
     return list(getattr(thing, "__dict__", {}).values())
 
 
-def _generator(generator: Any) -> Restore:
+def _generator(generator: Any) -> RestoreState:
     if isinstance(generator, random.Random):
         return partial(generator.setstate, generator.getstate())
     if isinstance(generator, np.random.Generator):
@@ -65,7 +65,7 @@ def _generator(generator: Any) -> Restore:
     return partial(generator.set_state, generator.get_state())  # numpy's RandomState, torch's Generator
 
 
-def _loader(dl: Any) -> Restore:
+def _loader(dl: Any) -> RestoreState:
     """A loader's attributes, and its `epoch` and `start` where it has them: those may be held outside it."""
     attributes = dict(vars(dl))
     position = {name: getattr(dl, name) for name in ("epoch", "start") if hasattr(dl, name)}
@@ -80,7 +80,7 @@ def _loader(dl: Any) -> Restore:
     return restore
 
 
-def _autocast() -> Restore:
+def _autocast() -> RestoreState:
     """An exception inside a step under fastai's MixedPrecision leaves autocast entered, and its weight cache alive."""
     devices = ("cpu", "cuda")
     enabled, depth = [torch.is_autocast_enabled(device) for device in devices], _autocast_depth()

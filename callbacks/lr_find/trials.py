@@ -6,13 +6,13 @@ import numpy as np
 from fastai.learner import Learner
 
 from callbacks.lr_find.preserve import preserved
-from callbacks.lr_find.suggest import RATIO
+from callbacks.lr_find.suggest import PEAK_RATIO
 from callbacks.lr_find.sweep import Sweep, sweep
 from callbacks.training.schedule import OneCycle
 
-TRIALS = 6
-CYCLE = OneCycle([1.0], div=5.0, div_final=1e5, pct_start=5 / 24, decay="linear")  # that of the default recipe
-LAST = 5  # a run is judged by the last 1/5 of its steps, at least one
+TRIAL_COUNT = 6
+TRIAL_CYCLE = OneCycle([1.0], div=5.0, div_final=1e5, pct_start=5 / 24, decay="linear")  # that of the default recipe
+END_DIVISOR = 5  # a run is judged by the last 1/5 of its steps, at least one
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Trial:
         return float(self.ends.mean()) if np.isfinite(self.ends).all() else None
 
 
-def cycle(peak: float, steps: int) -> np.ndarray:
+def trial_rates(peak: float, steps: int) -> np.ndarray:
     """The rates (`steps`) of a one-cycle run, all positive."""
-    return peak * np.array(CYCLE.table(steps))[:, 0]
+    return peak * np.array(TRIAL_CYCLE.table(steps))[:, 0]
 
 
 def try_peaks(learn: Learner, lowest: float, bounds: tuple[float, float], steps: int) -> tuple[Trial, ...]:
@@ -54,14 +54,14 @@ def try_peaks(learn: Learner, lowest: float, bounds: tuple[float, float], steps:
         steps: of each trial.
     """
     start, end = bounds
-    top = min(end, lowest * RATIO**TRIALS)
-    peaks = [peak for k in reversed(range(TRIALS)) if (peak := top / RATIO**k) >= start]
-    return tuple(_trial(learn, peak, steps) for peak in peaks)
+    top = min(end, lowest * PEAK_RATIO**TRIAL_COUNT)
+    peaks = [peak for k in reversed(range(TRIAL_COUNT)) if (peak := top / PEAK_RATIO**k) >= start]
+    return tuple(_run_trial(learn, peak, steps) for peak in peaks)
 
 
-def _trial(learn: Learner, peak: float, steps: int) -> Trial:
-    last = max(1, steps // LAST)
+def _run_trial(learn: Learner, peak: float, steps: int) -> Trial:
+    last = max(1, steps // END_DIVISOR)
     with preserved(learn.dls.train):
-        taken = sweep(learn, cycle(peak, steps))
+        taken = sweep(learn, trial_rates(peak, steps), f"short run, peak {peak:.2g}")
     ends = np.full(last, np.inf) if taken.stopped else taken.losses[-last:]
     return Trial(peak, taken, ends)

@@ -7,14 +7,14 @@ from fastai.callback.core import Callback
 
 from data.common.discovery import import_modules
 
-Make = Callable[[Any], Callback]  # from the value of the setting to the callback
-TURNED_ON_BY: dict[str, Make] = {}
+MakeCallback = Callable[[Any], Callback]  # from the value of the setting to the callback
+TURNED_ON_BY: dict[str, MakeCallback] = {}
 
 
-def turned_on_by(setting: str) -> Callable[[Make], Make]:
+def turned_on_by(setting: str) -> Callable[[MakeCallback], MakeCallback]:
     """Register what makes a callback from the value of the setting of this name, wherever that value is true."""
 
-    def register(make: Make) -> Make:
+    def register(make: MakeCallback) -> MakeCallback:
         TURNED_ON_BY[setting] = make
         return make
 

@@ -7,7 +7,7 @@ from fastai.callback.core import Callback
 from torch import nn
 
 from callbacks.optional import turned_on_by
-from callbacks.training.norms import norm_statistics_kept
+from callbacks.training.norm_layers import norm_statistics_kept
 
 RADIUS = 0.05  # distance of the worst point from the weights, in their own units
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from callbacks.order import DATA_PARALLEL
 from callbacks.parallel.processes import Processes
-from callbacks.training.norms import norm_statistics
+from callbacks.training.norm_layers import norm_statistics
 
 
 class ParallelPass:
@@ -84,6 +84,7 @@ class DataParallel(Callback):
 
     def after_fit(self) -> None:
         self.learn.parallel = None
+        self.processes.release()
         for loader in self.dls.loaders:
             loader.share = None
 

@@ -65,10 +65,15 @@ class Processes:
         distributed.barrier(group=self.on_cpu)
 
     def parallel(self, model: nn.Module) -> nn.Module:
-        """`model` with its gradients averaged over the processes in each backward pass, which starts with the first
-        one's weights. The parameters are those of `model` itself.
+        """Returns `model` in a module that averages the gradients over the processes in each backward pass.
+
+        All processes start with the weights of the first one. The parameters are those of `model` itself.
         """
         return self.accelerator.prepare_model(model)
+
+    def release(self) -> None:
+        """Forget what `parallel` returned: backward passes of the model are those of this process alone again."""
+        self.accelerator.free_memory()
 
     def rows(self, part: Tensor, sizes: list[int]) -> Tensor:
         """The first `sizes[rank]` rows of each process's `part`, one after another."""

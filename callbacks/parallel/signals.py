@@ -9,7 +9,7 @@ from callbacks.checkpoint.interrupt import Interrupts
 from callbacks.order import CHECKPOINT
 from callbacks.parallel.processes import Processes
 
-NOTE = b"\nstopping after this step\n"
+STOP_MESSAGE = b"\nstopping after this step\n"
 
 
 class AgreedInterrupts(Interrupts):
@@ -28,7 +28,7 @@ class AgreedInterrupts(Interrupts):
 
     def _note(self, number: int) -> None:
         if self.caught is None and self.processes.is_first:
-            os.write(2, NOTE)
+            os.write(2, STOP_MESSAGE)
         self.caught = number
 
     def asked(self) -> bool:

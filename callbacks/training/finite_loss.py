@@ -11,8 +11,8 @@ from callbacks.training.rates import rate_and_momentum
 from callbacks.training.recorder import epoch_figures
 from data.common.errors import TrainingError
 
-CHECK_EVERY = 50  # steps on an accelerator, where a look at the loss waits for the device
-LOOKS_EACH_STEP = ("cpu",)
+STEPS_BETWEEN_CHECKS = 50  # steps on an accelerator, where a look at the loss waits for the device
+DEVICES_CHECKED_EACH_STEP = ("cpu",)
 
 
 class FiniteLoss(Callback):
@@ -32,7 +32,7 @@ class FiniteLoss(Callback):
             return
         loss = self.learn.loss.detach()
         self.pending.append((loss, self.epoch, self.epoch * self.n_iter + self.iter, rate_and_momentum(self.opt)[0]))
-        if loss.device.type in LOOKS_EACH_STEP or len(self.pending) >= CHECK_EVERY:
+        if loss.device.type in DEVICES_CHECKED_EACH_STEP or len(self.pending) >= STEPS_BETWEEN_CHECKS:
             self.before_checkpoint()
 
     def after_train(self) -> None:

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import torch
 from fastai.callback.core import Callback
 
-NAMES = {torch.bfloat16: "bf16", torch.float16: "fp16"}
+PRECISION_NAMES = {torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
 def forward_precision(device: torch.device) -> str:
     """The precision in which matrix products run at this moment: bf16, fp16 or fp32."""
     if not torch.is_autocast_enabled(device.type):
         return "fp32"
-    return NAMES[torch.get_autocast_dtype(device.type)]
+    return PRECISION_NAMES[torch.get_autocast_dtype(device.type)]
 
 
 class PrecisionRecord(Callback):

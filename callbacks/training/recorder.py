@@ -15,7 +15,7 @@ from callbacks.training.rates import rate_groups, rate_of
 from callbacks.training.training_loss import TrainingLoss
 from data.common.errors import TrainingError
 
-LISTS = ("lrs", "iters", "losses", "values")  # in which fastai's recorder keeps what it recorded
+RECORDED_LISTS = ("lrs", "iters", "losses", "values")  # in which fastai's recorder keeps what it recorded
 
 
 def epoch_figures(learn: Learner) -> dict[str, float | None]:
@@ -121,12 +121,12 @@ class DeviceRecorder(Recorder):
                     metric.accumulate(self.learn)
 
     def after_train(self) -> None:
-        self.trained = [self.smooth_loss.mean, *(metric and _number(metric) for metric in self.measured or [])]
+        self.trained = [self.smooth_loss.mean, *(metric and _metric_value(metric) for metric in self.measured or [])]
         self.learn.smooth_loss = self.smooth_loss.value
 
     def after_validate(self) -> None:
         metrics = [self.loss, *self.metrics] if self.valid_metrics else []
-        self.validated = [None if self.cancel_valid else _number(metric) for metric in metrics]
+        self.validated = [None if self.cancel_valid else _metric_value(metric) for metric in metrics]
 
     def after_epoch(self) -> None:
         if self.measured is not None and self.trained is None:
@@ -159,8 +159,10 @@ class DeviceRecorder(Recorder):
         self.smooth_loss.fetch()
         smooth = {"total": self.smooth_loss.total, "count": self.smooth_loss.count}
         epoch = {"total": self.smooth_loss.epoch_total, "images": self.smooth_loss.images}
-        metrics = [metric and _kept(metric) for metric in self.measured or []]
-        return {"smooth": smooth, "epoch": epoch, "metrics": metrics} | {name: getattr(self, name) for name in LISTS}
+        metrics = [metric and _metric_state(metric) for metric in self.measured or []]
+        return {"smooth": smooth, "epoch": epoch, "metrics": metrics} | {
+            name: getattr(self, name) for name in RECORDED_LISTS
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """A metric without a state is left out of the training part that goes on: its column is None."""
@@ -168,23 +170,23 @@ class DeviceRecorder(Recorder):
         loss.reset()
         loss.total, loss.count = state["smooth"]["total"], state["smooth"]["count"]
         loss.epoch_total, loss.images = state["epoch"]["total"], state["epoch"]["images"]
-        for name in LISTS:
+        for name in RECORDED_LISTS:
             setattr(self, name, state[name])
         loss.losses = self.losses
         kept = state.get("metrics", [])  # checkpoints had none when training batches had no metrics
-        self.measured = [_restored(*pair) for pair in zip(self.measured or [], kept, strict=False)]
+        self.measured = [_restored_metric(*pair) for pair in zip(self.measured or [], kept, strict=False)]
 
 
-def _number(metric: Metric) -> Any:
+def _metric_value(metric: Metric) -> Any:
     value = metric.value
     return value.item() if hasattr(value, "item") else value
 
 
-def _kept(metric: Metric) -> dict[str, Any] | None:
+def _metric_state(metric: Metric) -> dict[str, Any] | None:
     return metric.state_dict() if hasattr(metric, "state_dict") else None
 
 
-def _restored(metric: Metric, state: dict[str, Any] | None) -> Metric | None:
+def _restored_metric(metric: Metric, state: dict[str, Any] | None) -> Metric | None:
     if state is None:
         return None
     metric.load_state_dict(state)

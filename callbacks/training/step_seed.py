@@ -2,8 +2,8 @@
 
 from fastai.callback.core import Callback
 
-from callbacks.generators import seed_generators
 from callbacks.order import STEP_SEED
+from callbacks.random_generators import seed_generators
 
 IN_STEP, AFTER_TRAINING, NEW_EPOCH = 0, 1, 2  # so that no two places draw the same numbers
 

@@ -47,7 +47,7 @@ def test_the_weights_have_not_taken_the_step():
 
 
 def test_a_late_look_still_names_the_step(monkeypatch):
-    monkeypatch.setattr(callbacks.training.finite_loss, "LOOKS_EACH_STEP", ())
+    monkeypatch.setattr(callbacks.training.finite_loss, "DEVICES_CHECKED_EACH_STEP", ())
     with pytest.raises(TrainingError, match="at step 6"):
         fit(BreaksAt(step=6))
 

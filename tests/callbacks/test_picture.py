@@ -7,7 +7,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from callbacks.gradcam.plots import draw
+from callbacks.gradcam.plots import plot_panels
 
 ROOT = Path(__file__).parents[2]
 SETUP = f"""
@@ -17,14 +17,17 @@ from callbacks import GradCAMCallback, GradCAMInterpretation
 from learners import image_learner
 looking = GradCAMCallback(count=2)
 learn = image_learner("digits", size=8, limit=40, batch_size=10, epochs=2, whiten=False, device="cpu", cbs=[looking])
-found = learn.lr_find(show_plot=False)
+found = learn.lr_find(num_it=40)
 learn.fit_recipe();
 """
 SHOWN = [
     "learn.plot_curves()",
+    "found",
     "found.plot()",
     "learn.lr_find(num_it=40)",
+    "looking",
     "looking.plot()",
+    "GradCAMInterpretation.from_learner(learn, method='gradcam')",
     "GradCAMInterpretation.from_learner(learn, method='gradcam').plot_top_losses(2)",
 ]
 
@@ -55,7 +58,7 @@ def test_a_look_at_each_epoch_is_one_picture_that_changes(cells):
 
 
 def test_the_picture_is_a_png_that_fills_a_notebook(tmp_path):
-    figure = draw([], 6, "No images")
+    figure = plot_panels([], 6, "No images")
     (tmp_path / "figure.png").write_bytes(figure._repr_png_())
     with Image.open(tmp_path / "figure.png") as image:
         assert image.format == "PNG"

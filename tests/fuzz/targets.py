@@ -15,7 +15,7 @@ from mutations import altered, damaged, json_files, tables
 from PIL import Image, features
 from torch import nn
 
-from callbacks.checkpoint import archive
+from callbacks.checkpoint import checkpoint_file
 from callbacks.order import RESUME
 from data import open_source
 from data.check.facts import examine
@@ -163,7 +163,7 @@ def state_files(state: dict[str, Any], scratch: Path) -> st.SearchStrategy[bytes
     """Checkpoints with a right seal around an altered state."""
 
     def written(other: Any) -> bytes:
-        archive.write_state(scratch, other)
+        checkpoint_file.write_state(scratch, other)
         return scratch.read_bytes()
 
     return altered(state).map(written)
@@ -171,7 +171,7 @@ def state_files(state: dict[str, Any], scratch: Path) -> st.SearchStrategy[bytes
 
 def resealed(data: bytes) -> bytes:
     """A right seal around any bytes."""
-    return archive._sealed(data + bytes(2))
+    return checkpoint_file._with_digest(data + bytes(2))
 
 
 def make_targets(root: Path) -> dict[str, Target]:
@@ -180,7 +180,7 @@ def make_targets(root: Path) -> dict[str, Target]:
     finished, stopped = make_runs(folder, root)
     recipe, model = (json.loads(path.read_text()) for path in (stopped / "recipe.json", finished / "model.json"))
     weights, place = finished / "model.safetensors", stopped / "checkpoint.pt"
-    checkpoint, state = place.read_bytes(), archive.read_state(place)
+    checkpoint, state = place.read_bytes(), checkpoint_file.read_state(place)
     found = [
         Target("picture", root / "picture.png", read_picture, st.sampled_from(pictures()).flatmap(damaged)),
         Target("table", folder / "labels.csv", read_table, table_files(folder)),
@@ -188,7 +188,7 @@ def make_targets(root: Path) -> dict[str, Target]:
         Target("model", finished / "model.json", lambda path: load_model(path.parent), json_files(model)),
         Target("weights", weights, lambda path: load_model(path.parent), damaged(weights.read_bytes())),
         Target("checkpoint", place, resume, damaged(checkpoint)),
-        Target("sealed archive", place, resume, damaged(checkpoint[: -archive.SEAL.size]).map(resealed)),
+        Target("sealed archive", place, resume, damaged(checkpoint[: -checkpoint_file.ZIP_COMMENT.size]).map(resealed)),
         Target("sealed state", place, resume, state_files(state, root / "scratch.pt")),
     ]
     return {target.name: target for target in found}

@@ -14,7 +14,7 @@ import torch
 from fastai.callback.core import Callback
 from torch import nn
 
-from callbacks.checkpoint.archive import read_state
+from callbacks.checkpoint.checkpoint_file import read_state
 from learners import image_learner, resume_learner
 from learners.models import MODELS
 

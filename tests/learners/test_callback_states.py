@@ -11,8 +11,8 @@ from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
 from fastai.callback.training import GradientAccumulation
 from small_runs import NAMED, Interrupted, history_of, observed, small_architecture
 
-from callbacks.checkpoint.archive import CheckpointError
 from callbacks.checkpoint.callback import Resume
+from callbacks.checkpoint.checkpoint_file import CheckpointError
 from callbacks.checkpoint.state import capture
 from callbacks.training.loader_epoch import LoaderEpoch
 from callbacks.training.step_seed import StepSeed

@@ -13,7 +13,7 @@ import torch
 from fastai.callback.core import Callback
 from small_runs import ALL_STEPS, SMALL, STEPS, begin, go_on, in_process, learner, observed, outcome, processes
 
-from callbacks.checkpoint.archive import CheckpointError, read_state
+from callbacks.checkpoint.checkpoint_file import CheckpointError, read_state
 from callbacks.checkpoint.state import is_finite
 from data.common.errors import TrainingError
 from learners import image_learner
@@ -172,7 +172,7 @@ def test_a_damaged_checkpoint_ends_with_2_and_stays_as_it_is(app, tmp_path, dama
 def test_a_checkpoint_of_another_format_is_refused(tmp_path, monkeypatch):
     with pytest.raises(TrainingError):
         begin(tmp_path / "run", At(4, "before_batch", poison))
-    monkeypatch.setattr("learners.run.FORMAT", 0)
+    monkeypatch.setattr("learners.run.FORMAT_VERSION", 0)
     with pytest.raises(CheckpointError, match="another version"):
         go_on(tmp_path / "run")
 

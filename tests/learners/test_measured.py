@@ -12,7 +12,7 @@ from small_runs import NAMED, history_of, small_architecture, small_net
 from torch import nn
 from torch.nn import functional as F
 
-from callbacks.training.measured import MeasuredModel
+from callbacks.training.measured_model import MeasuredModel
 from data.common.errors import TrainingError
 from learners import image_learner
 from learners.evaluation import evaluate

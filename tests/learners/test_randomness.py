@@ -10,7 +10,7 @@ from fastai.callback.mixup import CutMix, MixUp
 from small_runs import NAMED, Interrupted, history_of, observed, small_architecture
 from torch import nn
 
-from callbacks.generators import seed_generators
+from callbacks.random_generators import seed_generators
 from learners import image_learner, resume_learner
 
 

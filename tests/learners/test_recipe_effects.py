@@ -109,7 +109,7 @@ def test_images_of_other_classes_are_refused(run, folder, tmp_path):
     for name in ("red", "green"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (8, 8)).save(tmp_path / name / "0.png")
-    with pytest.raises(DataError, match="no class green; it knows blue, red"):
+    with pytest.raises(DataError, match="no class green; its classes are blue, red"):
         evaluate(run, data=tmp_path)
 
 

@@ -11,7 +11,7 @@ import torch
 from fastai.callback.core import Callback
 from small_runs import ALL_STEPS, STEPS, Kill, begin, go_on, in_process, learner, outcome, resumed
 
-from callbacks.checkpoint.archive import read_state, write_state
+from callbacks.checkpoint.checkpoint_file import read_state, write_state
 from data import DataError
 from data.common.errors import TrainingError
 from data.sources.digits import digits_folder

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_runs import NAMED, Interrupted, small_architecture
 
-from callbacks.checkpoint.archive import CheckpointError, read_state, write_state
+from callbacks.checkpoint.checkpoint_file import CheckpointError, read_state, write_state
 from learners import image_learner, resume_learner
 from learners.evaluation import evaluate
 from learners.model_files import load_model, write_model

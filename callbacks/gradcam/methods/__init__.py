@@ -33,7 +33,7 @@ class Method:
 
 
 METHODS: dict[str, Method] = {}
-DEFAULT = "extremal"  # wins both tests on CIFAR-10: benchmarks/heatmaps.py
+DEFAULT_METHOD = "extremal"  # wins both tests on CIFAR-10: benchmarks/heatmaps.py
 
 
 def register(name: str, unit: str = "evidence (logits)", weak: float = 1.0) -> Callable[[Maps], Maps]:

@@ -6,12 +6,12 @@ The path leads from the blurred image to the image, and the gradients are summed
 import torch
 from torch import Tensor
 
-from callbacks.gradcam.cells import batch_of, blurred, grid_of, to_map, to_pixels
+from callbacks.gradcam.cells import batch_size_for, blurred, grid_of, to_map, to_pixels
 from callbacks.gradcam.methods import register
 from callbacks.gradcam.methods.gradcam import coarse_cells
 from callbacks.gradcam.question import Question, margin
 
-STEPS = 8
+PATH_STEPS = 8
 UNIT = "logits lost with a cell"
 
 
@@ -21,12 +21,14 @@ def integrated_cells(question: Question) -> Tensor:
     The sum over the cells is that gain, up to the error of eight steps.
     """
     targets, parts = question.checked_targets(), []
-    for xb, wanted in zip(*(values.split(batch_of(question.xb)) for values in (question.xb, targets)), strict=True):
+    for xb, wanted in zip(
+        *(values.split(batch_size_for(question.xb)) for values in (question.xb, targets)), strict=True
+    ):
         fill, total = blurred(xb), xb.new_zeros(len(xb), *grid_of(xb))
-        for step in range(STEPS):
-            level = xb.new_full((len(xb), *grid_of(xb)), (step + 0.5) / STEPS).requires_grad_()
+        for step in range(PATH_STEPS):
+            level = xb.new_full((len(xb), *grid_of(xb)), (step + 0.5) / PATH_STEPS).requires_grad_()
             gain = margin(question.logits(torch.lerp(fill, xb, to_pixels(level, xb))), wanted).sum()
-            total = total + torch.autograd.grad(gain, level)[0] / STEPS
+            total = total + torch.autograd.grad(gain, level)[0] / PATH_STEPS
         parts.append(total)
     return torch.cat(parts)
 

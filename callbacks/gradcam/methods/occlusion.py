@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from callbacks.gradcam.cells import batch_of, blurred, grid_of, neighbours, to_map, to_pixels
+from callbacks.gradcam.cells import batch_size_for, blurred, filled_from_neighbours, grid_of, to_map, to_pixels
 from callbacks.gradcam.methods import register
 from callbacks.gradcam.methods.gradcam import coarse_cells
 from callbacks.gradcam.question import Question, margin
@@ -20,18 +20,18 @@ def occluded_cells(question: Question) -> Tensor:
     xb, targets = question.xb, question.checked_targets()
     windows = _windows(*grid_of(xb)).to(xb)  # W×rows×columns
     with torch.no_grad():
-        lost = [_lost(question, xb[i : i + 1], targets[i : i + 1], windows) for i in range(len(xb))]
+        lost = [_lost_margins(question, xb[i : i + 1], targets[i : i + 1], windows) for i in range(len(xb))]
     windows = windows.to(lost[0])
     return torch.einsum("bw,wij->bij", torch.stack(lost), windows) / windows.sum(0)
 
 
-def _lost(question: Question, image: Tensor, target: Tensor, windows: Tensor) -> Tensor:
+def _lost_margins(question: Question, image: Tensor, target: Tensor, windows: Tensor) -> Tensor:
     """What one image, 1×C×H×W, loses without each window, W numbers: the mean over the two fills."""
-    draw = torch.Generator().manual_seed(0)  # the same noise, alone or in a batch
+    generator = torch.Generator().manual_seed(0)  # the same noise, alone or in a batch
     after = []
-    for some in windows.split(batch_of(image)):
+    for some in windows.split(batch_size_for(image)):
         xb, removed = image.expand(len(some), -1, -1, -1), to_pixels(some, image)
-        fills = torch.lerp(xb, blurred(image).expand_as(xb), removed), neighbours(xb, removed, draw)
+        fills = torch.lerp(xb, blurred(image).expand_as(xb), removed), filled_from_neighbours(xb, removed, generator)
         blurry, noisy = (margin(question.logits(fill), target.expand(len(some))) for fill in fills)
         after.append((blurry + noisy) / 2)
     return margin(question.logits(image), target) - torch.cat(after)

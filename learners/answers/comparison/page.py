@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from callbacks.curves import FURTHER, TRAIN, VALID
+from callbacks.curves import FURTHER_COLOURS, TRAIN_COLOUR, VALID_COLOUR
 from learners.answers.comparison.paired import Paired, paired
 from learners.answers.epoch_chart import Line, epoch_chart
 from learners.answers.html import duration, percent, render, write_page
@@ -130,7 +130,7 @@ def _charts(reports: Sequence[RunReport], names: Sequence[str]) -> list[tuple[st
         "lr": "Learning rate at the end of each epoch",
     }
     shown = [column for column in titles if any(column in row for report in reports for row in report.history)]
-    runs = list(zip(reports, names, cycle((TRAIN, VALID, *FURTHER)), strict=False))
+    runs = list(zip(reports, names, cycle((TRAIN_COLOUR, VALID_COLOUR, *FURTHER_COLOURS)), strict=False))
     return [(titles[c], epoch_chart([Line(name, r.history, c, colour) for r, name, colour in runs])) for c in shown]
 
 

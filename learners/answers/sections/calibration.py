@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from callbacks.curves import TRAIN, VALID
+from callbacks.curves import TRAIN_COLOUR, VALID_COLOUR
 from learners.answers.html import render
 from learners.answers.prediction_metrics import Bin, calibration_error, reliability, share
 from learners.answers.run_report import RunReport
@@ -48,7 +48,10 @@ def calibration(report: RunReport) -> Markup | None:
     ]
     with Chart() as chart:
         chart.axes.plot([0, 1], [0, 1], ":", color="#888888")
-        for bins, label, colour in ((before, "without temperature", VALID), (after, "with temperature", TRAIN)):
+        for bins, label, colour in (
+            (before, "without temperature", VALID_COLOUR),
+            (after, "with temperature", TRAIN_COLOUR),
+        ):
             _plot(chart, bins, label, colour)
         chart.axes.set(xlabel="probability of the prediction", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
         chart.legend_above()

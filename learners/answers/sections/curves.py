@@ -6,7 +6,7 @@ from itertools import cycle
 
 from markupsafe import Markup
 
-from callbacks.curves import FURTHER, TRAIN, VALID
+from callbacks.curves import FURTHER_COLOURS, TRAIN_COLOUR, VALID_COLOUR
 from learners.answers.epoch_chart import Line, epoch_chart
 from learners.answers.html import render
 from learners.answers.run_report import RunReport
@@ -14,7 +14,7 @@ from learners.answers.section import section
 
 LOSSES = {"train_loss": "training", "valid_loss": "validation"}  # labels of the losses by column
 OTHER_COLUMNS = {"epoch", "lr", "momentum", "seconds", "images_per_second", *LOSSES}  # columns that are not metrics
-METRIC_COLOURS = (VALID, TRAIN, *FURTHER)
+METRIC_COLOURS = (VALID_COLOUR, TRAIN_COLOUR, *FURTHER_COLOURS)
 TEMPLATE = """
 <div class="charts">{% for title, svg in charts %}
 <figure><figcaption>{{ title }}</figcaption>{{ svg }}</figure>
@@ -29,7 +29,7 @@ def curves(report: RunReport) -> Markup | None:
         return None
     metrics = [name for name in report.history[0] if name not in OTHER_COLUMNS]
     fractions = [name for name in metrics if all(0 <= value <= 1 for value in _values(report, name))]
-    charts = [("Loss", _chart(report, LOSSES, (TRAIN, VALID)))]
+    charts = [("Loss", _chart(report, LOSSES, (TRAIN_COLOUR, VALID_COLOUR)))]
     if fractions:
         title = _words(fractions[0]).capitalize() if len(fractions) == 1 else "Metrics"
         charts.append(

@@ -5,7 +5,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from callbacks.lr_find.plot import CHOICE, RAW, SMOOTH, TRIAL
+from callbacks.lr_find.plot import CHOICE_COLOUR, RAW_COLOUR, SMOOTH_COLOUR, TRIAL_COLOUR
 from learners.answers.html import render
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
@@ -39,13 +39,13 @@ def finder(report: RunReport) -> Markup | None:
 def _plot(axes: Axes, found: dict[str, Any]) -> None:
     """Plot the range test, its smoothed curve, the trials and the recommendation."""
     first, curve = found["sweeps"][0], found["curve"]
-    axes.plot(first["lrs"], first["losses"], ".", ms=4, color=RAW, label="range test")
-    axes.plot(curve["lrs"], curve["losses"], color=SMOOTH, label="smoothed")
+    axes.plot(first["lrs"], first["losses"], ".", ms=4, color=RAW_COLOUR, label="range test")
+    axes.plot(curve["lrs"], curve["losses"], color=SMOOTH_COLOUR, label="smoothed")
     ended = [(trial["peak"], trial["loss"]) for trial in found["trials"] if trial["loss"] is not None]
     if ended:
-        axes.plot(*zip(*ended, strict=True), "P-", color=TRIAL, label="end of a short run, by its peak")
+        axes.plot(*zip(*ended, strict=True), "P-", color=TRIAL_COLOUR, label="end of a short run, by its peak")
     if found["lr"]:
-        axes.axvline(found["lr"], color=CHOICE, label=f"recommended {found['lr']:.2g}")
+        axes.axvline(found["lr"], color=CHOICE_COLOUR, label=f"recommended {found['lr']:.2g}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
     losses = first["losses"]
     if losses:  # a diverging loss would otherwise determine the scale

@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from callbacks.curves import TRAIN, VALID
+from callbacks.curves import TRAIN_COLOUR, VALID_COLOUR
 from learners.answers.html import render
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
@@ -27,8 +27,8 @@ def schedule(report: RunReport) -> Markup | None:
     rates = [row["lr"] for row in rows]
     peak = rows[rates.index(max(rates))]
     with Chart() as chart:
-        chart.axes.plot([row["epoch"] for row in rows], rates, color=TRAIN)
-        chart.axes.plot(peak["epoch"], peak["lr"], "o", color=VALID)
+        chart.axes.plot([row["epoch"] for row in rows], rates, color=TRAIN_COLOUR)
+        chart.axes.plot(peak["epoch"], peak["lr"], "o", color=VALID_COLOUR)
         text = f"peak {peak['lr']:.3g} at epoch {peak['epoch']:.3g}"
         chart.axes.annotate(text, (peak["epoch"], peak["lr"]), (6, 5), textcoords="offset points")
         chart.axes.margins(y=0.12)

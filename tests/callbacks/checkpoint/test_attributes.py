@@ -5,8 +5,8 @@ import torch
 from fastai.callback.core import Callback
 from torch import nn
 
-from callbacks.checkpoint.archive import read_state, write_state
 from callbacks.checkpoint.attributes import plain_attributes, set_attributes
+from callbacks.checkpoint.checkpoint_file import read_state, write_state
 
 CPU = torch.device("cpu")
 PLAIN = {

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from callbacks.gradcam import choice as module
-from callbacks.gradcam.choice import Choice, Score, choose
+from callbacks.gradcam.choice import Choice, Score, choose_method_and_layer
 from tests.callbacks.gradcam.planted import planted, trained_on
 
 
@@ -22,7 +22,7 @@ def net():
 
 
 def test_takes_what_finds_the_evidence(net, images):
-    chosen = choose(net, images.xb, images.yb)
+    chosen = choose_method_and_layer(net, images.xb, images.yb)
     assert chosen.method == "extremal"
     assert chosen.images == 24
     assert {(s.method, s.layer) for s in chosen.scores} == {
@@ -42,20 +42,20 @@ def test_takes_the_layer_and_method_with_the_highest_figures(net, images, monkey
         return Score(method, layer, *figures[method, layer])
 
     monkeypatch.setattr(module, "_score", score)
-    chosen = choose(net, images.xb, images.yb)
+    chosen = choose_method_and_layer(net, images.xb, images.yb)
     assert (chosen.method, chosen.layer) == ("gradcam", "2")
-    alone = choose(net, images.xb, images.yb, ["extremal"])
+    alone = choose_method_and_layer(net, images.xb, images.yb, ["extremal"])
     assert (alone.method, alone.layer) == ("extremal", "2")
 
 
 def test_works_where_no_four_classes_are_right(net, images):
-    chosen = choose(net, images.xb[:6], (net(images.xb[:6]).argmax(1) + 1) % 4, ["extremal"])
+    chosen = choose_method_and_layer(net, images.xb[:6], (net(images.xb[:6]).argmax(1) + 1) % 4, ["extremal"])
     assert all(score.pointed is None for score in chosen.scores)
 
 
 def test_leaves_the_model_and_the_random_state_alone(net, images):
     weights, state = copy.deepcopy(net.state_dict()), torch.get_rng_state()
-    first, again = (choose(net, images.xb[:8], images.yb[:8]) for _ in range(2))
+    first, again = (choose_method_and_layer(net, images.xb[:8], images.yb[:8]) for _ in range(2))
     assert first == again
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(a, b) for a, b in zip(weights.values(), net.state_dict().values(), strict=True))

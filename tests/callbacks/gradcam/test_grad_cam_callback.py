@@ -25,18 +25,18 @@ def fitted(epochs: int, cbs=()) -> tuple:
 
 
 def epochs_of(callback: GradCAMCallback) -> list[int]:
-    return [look[0].epoch for look in callback.looks]
+    return [look[0].epoch for look in callback.snapshots]
 
 
 def test_looks_every_few_epochs_and_at_the_last():
     callback = GradCAMCallback(every=2, count=3)
     learn, _ = fitted(3, [callback])
     assert epochs_of(callback) == [1, 2]
-    for look in callback.looks:
+    for look in callback.snapshots:
         assert len(look) == 3
-        for first, now in zip(callback.looks[0], look, strict=True):
+        for first, now in zip(callback.snapshots[0], look, strict=True):
             assert np.array_equal(first.image, now.image)
-    last = callback.looks[-1][0]
+    last = callback.snapshots[-1][0]
     pixels = torch.from_numpy(last.image).permute(2, 0, 1)  # 1×16×16
     label = next(int(y) for x, y in learn.dls.valid_ds if torch.allclose(x.as_subclass(Tensor), pixels, atol=1e-5))
     assert last.true == f"digit {label}"
@@ -66,7 +66,7 @@ def test_skips_itself_in_validation_and_prediction():
     learn.validate()
     learn.get_preds()
     learn.tta(n=1)
-    assert callback.looks == []
+    assert callback.snapshots == []
     learn.fit(1)
     learn.validate()
     assert epochs_of(callback) == [0]
@@ -78,7 +78,7 @@ def test_skips_itself_in_the_search_for_a_rate(tmp_path):
     learn.add_cb(callback)
     learn.logger = lambda row: None
     learn.lr_find(num_it=25, show_plot=False)  # two and a half epochs
-    assert callback.looks == []
+    assert callback.snapshots == []
 
 
 def test_figure_titles_are_the_predictions(tmp_path):
@@ -86,7 +86,7 @@ def test_figure_titles_are_the_predictions(tmp_path):
     fitted(2, [callback])
     titles = [axes.get_title() for axes in callback.plot().axes if axes.get_title()]
     expected = []
-    for first, second in zip(*callback.looks, strict=True):
+    for first, second in zip(*callback.snapshots, strict=True):
         expected.append(f"true {first.true}")
         for look in (first, second):
             expected.append(f"epoch {look.epoch}: predicted\n{look.predicted}, {look.probability:.0%}")
@@ -98,8 +98,8 @@ def test_figure_titles_are_the_predictions(tmp_path):
 def test_many_epochs_are_thinned_with_both_ends_kept():
     callback = GradCAMCallback(count=1)
     fitted(1, [callback])
-    look = callback.looks[0][0]
-    callback.looks = [[type(look)(**{**vars(look), "epoch": epoch})] for epoch in range(24)]
+    look = callback.snapshots[0][0]
+    callback.snapshots = [[type(look)(**{**vars(look), "epoch": epoch})] for epoch in range(24)]
     titles = [axes.get_title() for axes in callback.plot().axes if axes.get_title()]
     assert len(titles) == 8
     assert titles[1].startswith("epoch 0:")
@@ -143,7 +143,7 @@ def test_a_module_may_be_the_layer():
     learn.logger = lambda row: None
     callbacks = [GradCAMCallback(count=2, layer=layer) for layer in (learn.model[3], "3")]
     learn.fit(1, cbs=callbacks)
-    for one, other in zip(*(callback.looks[0] for callback in callbacks), strict=True):
+    for one, other in zip(*(callback.snapshots[0] for callback in callbacks), strict=True):
         np.testing.assert_array_equal(one.cam, other.cam)
 
 
@@ -183,4 +183,4 @@ def test_an_interrupted_epoch_is_not_looked_at_later():
     learn = image_learner("digits", size=8, limit=64, batch_size=16, device="cpu", cbs=[callback])
     learn.fit(1, cbs=CallOff(0, "before_backward", CancelFitException()))
     learn.validate()
-    assert callback.looks == []
+    assert callback.snapshots == []

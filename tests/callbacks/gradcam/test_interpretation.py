@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from callbacks import GradCAMInterpretation, grad_cam
 from callbacks.gradcam.layers import CamError
-from callbacks.gradcam.methods import DEFAULT
-from callbacks.gradcam.plots import SMOOTH
+from callbacks.gradcam.methods import DEFAULT_METHOD
+from callbacks.gradcam.plots import SMOOTHING_WIDTH
 from tests.callbacks.gradcam.conftest import plain_learner
 
 
@@ -46,9 +46,9 @@ def test_top_losses_titles_images_and_maps_are_those_of_the_images(trained, inte
 
         pixels = trained.dls.valid_ds[i][0].as_subclass(Tensor)
         np.testing.assert_allclose(image_axes.images[0].get_array()[..., 0], pixels[0], atol=1e-6)
-        cam = grad_cam(trained.model, (pixels[None] - 0.3) / 0.4, [guess], method=DEFAULT)[0]
+        cam = grad_cam(trained.model, (pixels[None] - 0.3) / 0.4, [guess], method=DEFAULT_METHOD)[0]
         np.testing.assert_allclose(
-            heat_axes.images[1].get_array(), gaussian_filter(cam, 16 * SMOOTH), rtol=1e-2, atol=1e-3
+            heat_axes.images[1].get_array(), gaussian_filter(cam, 16 * SMOOTHING_WIDTH), rtol=1e-2, atol=1e-3
         )
 
 

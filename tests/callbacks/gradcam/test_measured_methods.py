@@ -6,7 +6,7 @@ from torch import nn
 
 from callbacks.gradcam.cells import blurred, to_cells
 from callbacks.gradcam.maps import grad_cam
-from callbacks.gradcam.methods.extremal import AREAS, mask_of_area
+from callbacks.gradcam.methods.extremal import MASK_AREAS, mask_of_area
 from callbacks.gradcam.methods.gradcam import coarse_cells
 from callbacks.gradcam.question import Question
 from callbacks.gradcam.trust import top_cells
@@ -57,7 +57,9 @@ def test_a_product_is_the_fine_map_times_the_coarse_one(weighing, images):
 
 
 def test_occlusion_of_a_linear_model_is_the_mean_of_its_windows(weighing, images, monkeypatch):
-    monkeypatch.setattr("callbacks.gradcam.methods.occlusion.neighbours", lambda xb, removed, draw: xb)  # loses nothing
+    monkeypatch.setattr(
+        "callbacks.gradcam.methods.occlusion.filled_from_neighbours", lambda xb, removed, generator: xb
+    )  # the second fill then changes nothing
     maps = cells(grad_cam(weighing, images[:1], [1], "places", "occlusion"))[0]
     cell = parts(weighing, images[:1])[0]
     padded = nn.functional.pad(cell, (2, 2, 2, 2))
@@ -82,7 +84,7 @@ def test_extremal_finds_the_fifth_that_a_linear_model_loses_most_with(weighing, 
 
 def test_a_mask_has_its_area_whatever_it_is_made_of():
     z = torch.randn(5, 8, 8) * torch.tensor([0.0, 1, 10, 100, 1000]).view(5, 1, 1)
-    for area in set(AREAS):
+    for area in set(MASK_AREAS):
         masks = mask_of_area(z, area)
         torch.testing.assert_close(masks.mean((1, 2))[:4], torch.full((4,), area), rtol=1e-3, atol=1e-3)
         assert 0 <= masks.min() <= masks.max() <= 1

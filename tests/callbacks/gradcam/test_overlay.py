@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from callbacks.gradcam.overlay import SIDE, overlaid
+from callbacks.gradcam.overlay import SIDE_PIXELS, overlaid
 
 WHITE, BLACK = np.full((8, 8, 3), 255, np.uint8), np.zeros((8, 8, 3), np.uint8)
 
@@ -15,7 +15,7 @@ def half(value):
 
 def test_without_evidence_it_is_the_image_in_light_grey():
     shown = overlaid(BLACK, np.zeros((8, 8)), end=1.0)
-    assert (shown.shape, shown.dtype) == ((SIDE, SIDE, 3), np.uint8)
+    assert (shown.shape, shown.dtype) == ((SIDE_PIXELS, SIDE_PIXELS, 3), np.uint8)
     assert np.unique(shown).tolist() == [round(0.35 * 255)]
     assert np.unique(overlaid(WHITE, np.zeros((8, 8)), end=1.0)).tolist() == [255]
 
@@ -23,8 +23,8 @@ def test_without_evidence_it_is_the_image_in_light_grey():
 def test_the_place_of_the_evidence_is_coloured():
     shown = overlaid(WHITE, half(1.0), end=1.0).astype(int)
     colour = shown.max(2) - shown.min(2)
-    assert colour[:, : SIDE // 4].max() == 0
-    assert colour[:, 3 * SIDE // 4 :].min() > 100
+    assert colour[:, : SIDE_PIXELS // 4].max() == 0
+    assert colour[:, 3 * SIDE_PIXELS // 4 :].min() > 100
 
 
 def test_half_the_evidence_is_fainter_on_the_same_scale():

@@ -6,12 +6,14 @@ from scipy.stats import binom
 from torch import nn
 
 from callbacks.gradcam.maps import grad_cam
-from callbacks.gradcam.methods import DEFAULT
-from callbacks.gradcam.trust import LEVEL, measure_trust
+from callbacks.gradcam.methods import DEFAULT_METHOD
+from callbacks.gradcam.trust import SIGNIFICANCE_LEVEL, measure_trust
 from tests.callbacks.gradcam.planted import Planted, planted, trained_on
 
 COUNT = 60
-CHANCE = binom.ppf(0.999, COUNT, LEVEL) / COUNT  # the share with p ≤ 0.05 that chance exceeds once in a thousand times
+CHANCE = (
+    binom.ppf(0.999, COUNT, SIGNIFICANCE_LEVEL) / COUNT
+)  # the share with p ≤ 0.05 that chance exceeds once in a thousand times
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def on_patch(images, maps) -> torch.Tensor:
 
 def test_the_default_finds_the_patch_and_is_trusted(net, images):
     assert (net(images.xb).argmax(1) == images.yb).all()
-    maps = grad_cam(net, images.xb, images.yb, method=DEFAULT)
+    maps = grad_cam(net, images.xb, images.yb, method=DEFAULT_METHOD)
     assert on_patch(images, maps).min() >= 0.95
     assert share_passed(net, images, maps) >= 0.95
 
@@ -63,26 +65,26 @@ def test_a_second_fill_agrees_about_the_patch(net, images):
 def test_evidence_that_the_labels_hold_is_confirmed_by_a_second_net(net, images):
     """Of images and labels of its own, drawn independently."""
     _, (seed, seen) = training_sets()
-    maps = grad_cam(trained_on(seen.xb, seen.yb, seed=seed), images.xb, images.yb, method=DEFAULT)
+    maps = grad_cam(trained_on(seen.xb, seen.yb, seed=seed), images.xb, images.yb, method=DEFAULT_METHOD)
     assert share_passed(net, images, maps) >= 0.95
 
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_on_shuffled_labels_a_second_net_confirms_as_often_as_chance(shuffled_nets, images, first):
     """Each net depends on some cells, and its own p-values say so. Nothing in the data holds for both."""
-    maps = grad_cam(shuffled_nets[first], images.xb, images.yb, method=DEFAULT)
+    maps = grad_cam(shuffled_nets[first], images.xb, images.yb, method=DEFAULT_METHOD)
     assert share_passed(shuffled_nets[1 - first], images, maps) <= CHANCE
 
 
 def test_maps_of_a_net_that_learnt_shuffled_labels_pass_as_often_as_chance(net, shuffled_nets, images):
     """They show what that net looks at. It is not the patch, and the net that knows the patch does not confirm them."""
-    maps = grad_cam(shuffled_nets[0], images.xb, images.yb, method=DEFAULT)
+    maps = grad_cam(shuffled_nets[0], images.xb, images.yb, method=DEFAULT_METHOD)
     assert on_patch(images, maps).mean() < 0.25
     assert share_passed(net, images, maps) <= CHANCE
 
 
 def test_maps_of_other_images_pass_as_often_as_chance(net, images):
-    maps = grad_cam(net, images.xb, images.yb, method=DEFAULT)
+    maps = grad_cam(net, images.xb, images.yb, method=DEFAULT_METHOD)
     assert share_passed(net, images, maps.roll(1, 0)) <= CHANCE
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from callbacks.gradcam.plots import EVIDENCE, Panel, Scale, colours_of, draw
+from callbacks.gradcam.plots import EVIDENCE_COLOURS, Panel, Scale, colours_of, plot_panels
 
 LONG = "automobile 88% · p 0.03"
 
@@ -30,7 +30,7 @@ def compared(count: int) -> list[Panel]:
     ids=["one image", "one row", "a row and a half", "four rows", "one map", "many"],
 )
 def test_nothing_is_cut_off_and_nothing_overlaps(panels, columns):
-    figure = draw(panels, columns, "Why wrong: the evidence")
+    figure = plot_panels(panels, columns, "Why wrong: the evidence")
     FigureCanvasAgg(figure).draw()
     boxes = [box for axes in figure.axes if (box := axes.get_tightbbox()).width > 0]
     whole = figure.bbox.padded(1)
@@ -46,14 +46,14 @@ def test_one_outlier_does_not_set_the_scale_and_is_told():
     """Of eleven maps one is a hundred times as strong."""
     image, heat = np.zeros((8, 8, 3)), np.full((8, 8), 2.0)
     panels = [Panel(image, "", heat * (100 if n == 3 else 1)) for n in range(11)]
-    figure = draw(panels, 4, "")
+    figure = plot_panels(panels, 4, "")
     assert heat_of(figure, 0).get_clim() == (0, 2)
     assert "1 of 11 maps go beyond the scale" in figure.axes[-1].get_ylabel()
 
 
 def test_weak_evidence_looks_weak_and_none_is_clear():
     image = np.full((8, 8, 3), 0.5)
-    figure = draw([Panel(image, "", np.full((8, 8), 0.01))], 1, "", Scale("logits", weak=0.2))
+    figure = plot_panels([Panel(image, "", np.full((8, 8), 0.01))], 1, "", Scale("logits", weak=0.2))
     assert heat_of(figure, 0).get_clim() == (0, 0.2)
     assert figure.axes[-1].get_ylabel() == "logits"
     assert colours_of(False)(0.0)[3] == 0
@@ -63,5 +63,5 @@ def test_weak_evidence_looks_weak_and_none_is_clear():
 
 def testcolours_of_grow_lighter_with_the_evidence_for_every_kind_of_eye():
     """Lightness alone tells the order, so that no hue needs to be seen."""
-    red, green, blue = EVIDENCE(np.linspace(0, 1, 32))[:, :3].T
+    red, green, blue = EVIDENCE_COLOURS(np.linspace(0, 1, 32))[:, :3].T
     assert (np.diff(0.2126 * red + 0.7152 * green + 0.0722 * blue) > 0).all()

@@ -5,9 +5,17 @@ import torch
 from torch import nn
 
 from callbacks.gradcam import trust as module
-from callbacks.gradcam.cells import blurred, neighbours, to_cells, to_pixels
+from callbacks.gradcam.cells import blurred, filled_from_neighbours, to_cells, to_pixels
 from callbacks.gradcam.question import margin
-from callbacks.gradcam.trust import CONTROLS, LEVEL, Trust, _controls, _counts, measure_trust, top_cells
+from callbacks.gradcam.trust import (
+    MAX_CONTROLS,
+    SIGNIFICANCE_LEVEL,
+    Trust,
+    _controls,
+    _counts,
+    measure_trust,
+    top_cells,
+)
 
 
 @pytest.fixture
@@ -28,7 +36,7 @@ def test_equals_a_plain_loop_over_all_controls(net, images):
     measured = measure_trust(net, images, maps, targets, seed=7)
     draw = torch.Generator().manual_seed(7)
     tops = top_cells(to_cells(maps, (8, 8)))
-    areas = [_controls(tops, i, CONTROLS, draw) for i in range(4)]
+    areas = [_controls(tops, i, MAX_CONTROLS, draw) for i in range(4)]
     double = net.double()
     for i, one in enumerate(measured):
         image, fill = images[i].double(), blurred(images[i : i + 1].double())[0]
@@ -43,7 +51,7 @@ def test_equals_a_plain_loop_over_all_controls(net, images):
 
         hits = [drop(area) >= drop(tops[i]) for area in areas[i]]
         assert one.drop == pytest.approx(drop(tops[i]), abs=1e-4)
-        assert one.passed == ((sum(hits) + 1) / 100 <= LEVEL)
+        assert one.passed == ((sum(hits) + 1) / 100 <= SIGNIFICANCE_LEVEL)
         assert one.as_much == sum(hits[: one.controls])
 
 
@@ -60,13 +68,13 @@ def test_equals_a_plain_loop_over_all_controls(net, images):
 def test_an_early_end_never_changes_the_verdict(hits, expected):
     r, n, p = _counts(torch.tensor(hits), enough=5)
     assert (r, n, p) == pytest.approx(expected)
-    assert (p <= LEVEL) == ((sum(hits) + 1) / 100 <= LEVEL)
+    assert (p <= SIGNIFICANCE_LEVEL) == ((sum(hits) + 1) / 100 <= SIGNIFICANCE_LEVEL)
 
 
 def test_controls_have_the_area_of_the_map_and_are_not_the_map():
     maps = torch.rand(30, 8, 8, generator=torch.Generator().manual_seed(0))
     tops = top_cells(maps)
-    areas = _controls(tops, 3, CONTROLS, torch.Generator().manual_seed(1))
+    areas = _controls(tops, 3, MAX_CONTROLS, torch.Generator().manual_seed(1))
     assert areas.shape == (99, 8, 8)
     assert (areas.sum((1, 2)) == 13).all()
     assert not (areas == tops[3]).all((1, 2)).any()
@@ -95,13 +103,15 @@ def test_the_second_fill_goes_by_the_neighbours_and_keeps_the_rest():
     cells = torch.zeros(1, 8, 8)
     cells[0, 3, 0] = cells[0, 3, 7] = 1
     removed = to_pixels(cells, image)
-    filled = neighbours(torch.where(removed > 0, 9.0, image), removed, torch.Generator().manual_seed(0))
+    filled = filled_from_neighbours(torch.where(removed > 0, 9.0, image), removed, torch.Generator().manual_seed(0))
     assert torch.equal(filled[removed == 0], image[removed == 0])
     torch.testing.assert_close(filled[removed > 0], image[removed > 0], atol=0.06, rtol=0)
 
 
 def test_an_image_that_is_removed_as_a_whole_is_noise():
-    filled = neighbours(torch.ones(1, 3, 16, 16), torch.ones(1, 1, 16, 16), torch.Generator().manual_seed(0))
+    filled = filled_from_neighbours(
+        torch.ones(1, 3, 16, 16), torch.ones(1, 1, 16, 16), torch.Generator().manual_seed(0)
+    )
     assert filled.abs().max() < 0.1
 
 

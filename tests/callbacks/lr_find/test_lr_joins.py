@@ -10,8 +10,8 @@ from fastai.callback.training import GradientAccumulation
 from torch import nn
 
 from callbacks.lr_find.finder import find_lr
+from callbacks.lr_find.finder_learner import joins
 from callbacks.lr_find.sweep import sweep
-from callbacks.lr_find.twin import joins
 from callbacks.optional.sharpness import SharpnessAware
 from callbacks.optional.weight_average import WeightAverage
 from callbacks.training.history import History

@@ -13,8 +13,8 @@ from fastai.optimizer import Adam
 from torch import nn
 
 from callbacks.lr_find.finder import find_lr
+from callbacks.lr_find.finder_learner import finder_learner_of
 from callbacks.lr_find.preserve import generators_in
-from callbacks.lr_find.twin import twin_of
 from learners import image_learner
 from tests.callbacks.lr_find.lr_learner import small_learner, small_net
 
@@ -195,7 +195,7 @@ def test_every_generator_of_a_loader_is_found():
 def test_a_twin_shares_no_tensor_and_its_optimizer_steps_its_own_model():
     learn = small_learner()
     learn.fit_one_cycle(1, 0.1)
-    twin = twin_of(learn)
+    twin = finder_learner_of(learn)
     tensors = [*twin.model.state_dict(keep_vars=True).values(), *(p for group in twin.opt.param_lists for p in group)]
     mine = {t.data_ptr() for t in learn.model.state_dict().values()}
     assert mine.isdisjoint(t.data_ptr() for t in tensors)

@@ -5,8 +5,17 @@ import numpy as np
 import pytest
 import torch
 
-from callbacks.lr_find.named import minimum, named_suggestions, slide, steep, valley
-from callbacks.lr_find.suggest import Fall, NoSuggestion, agreeing, best_peak, fall, for_a_run_of, noise, smoothed
+from callbacks.lr_find.fastai_rules import minimum, named_suggestions, slide, steep, valley
+from callbacks.lr_find.suggest import (
+    Fall,
+    NoSuggestion,
+    best_peak,
+    find_fall,
+    length_factor,
+    recommend_peak,
+    smoothed,
+    step_noise,
+)
 
 LRS = np.geomspace(1e-7, 1.0, 141)  # 20 points a decade
 X = np.log10(LRS)
@@ -39,13 +48,13 @@ def first(sigma: float = 0.01) -> Fall:
 
 @pytest.mark.parametrize("lowest", [1e-3, 1e-2, 5e-2])
 def test_the_lowest_point_of_a_range_test_is_found(lowest):
-    assert LRS[fall(basin(lowest), LRS).lowest] == pytest.approx(lowest, rel=0.13)  # one point is 12%
+    assert LRS[find_fall(basin(lowest), LRS).lowest] == pytest.approx(lowest, rel=0.13)  # one point is 12%
 
 
 def test_an_explosion_after_the_basin_changes_nothing():
     losses = basin(1e-3)
     exploding = np.where(LRS > 2e-2, 1e6, losses)  # where the basin is left
-    assert fall(exploding, LRS).lowest == fall(losses, LRS).lowest
+    assert find_fall(exploding, LRS).lowest == find_fall(losses, LRS).lowest
 
 
 @pytest.mark.parametrize(
@@ -63,13 +72,13 @@ def test_an_explosion_after_the_basin_changes_nothing():
 )
 def test_range_tests_that_show_nothing_give_nothing(losses, why):
     with pytest.raises(NoSuggestion, match=why):
-        fall(losses, LRS)
+        find_fall(losses, LRS)
 
 
 @pytest.mark.parametrize("n", [0, 1, 7])
 def test_too_few_points_give_nothing(n):
     with pytest.raises(NoSuggestion, match="too few points"):
-        fall(basin(1e-2)[:n], LRS[:n])
+        find_fall(basin(1e-2)[:n], LRS[:n])
 
 
 def test_pure_noise_gives_nothing():
@@ -78,7 +87,7 @@ def test_pure_noise_gives_nothing():
     for seed in range(300):
         flat = noisy(np.full_like(lrs, START), 0.3, seed)
         with pytest.raises(NoSuggestion):
-            agreeing(PEAKS, noisy(np.full((6, BATCHES), START), 0.3, 1000 + seed), fall(flat, lrs), 1.0)
+            recommend_peak(PEAKS, noisy(np.full((6, BATCHES), START), 0.3, 1000 + seed), find_fall(flat, lrs), 1.0)
 
 
 @pytest.mark.parametrize("best", [PEAKS[2], (PEAKS[2] * PEAKS[3]) ** 0.5, PEAKS[3]])
@@ -95,7 +104,7 @@ def test_the_centre_is_exact_where_the_losses_are_symmetric():
 def test_noise_moves_the_centre_less_than_it_moves_the_lowest_loss():
     between = (PEAKS[2] * PEAKS[3]) ** 0.5
     runs = [ends(between, 0.1, seed) for seed in range(50)]
-    centres = [agreeing(PEAKS, losses, first(), 1.0)[0] for losses in runs]
+    centres = [recommend_peak(PEAKS, losses, first(), 1.0)[0] for losses in runs]
     lowest = [PEAKS[losses.mean(1).argmin()] for losses in runs]
     assert np.std(np.log(centres)) < 0.2 * np.std(np.log(lowest))
     assert np.median(centres) == pytest.approx(between, rel=0.05)
@@ -120,36 +129,36 @@ def test_runs_that_end_alike_count_alike():
 
 def test_runs_that_all_diverged_give_nothing():
     with pytest.raises(NoSuggestion, match="does not fall clearly"):
-        agreeing(PEAKS, np.full((6, BATCHES), np.inf), first(), 1.0)
+        recommend_peak(PEAKS, np.full((6, BATCHES), np.inf), first(), 1.0)
 
 
 def test_a_fall_within_the_noise_gives_nothing():
     with pytest.raises(NoSuggestion, match="does not fall clearly"):
-        agreeing(PEAKS, ends(0.03), first(sigma=0.5), 1.0)
+        recommend_peak(PEAKS, ends(0.03), first(sigma=0.5), 1.0)
 
 
 def test_a_loss_that_still_falls_at_the_highest_peak_allowed_gives_nothing():
     with pytest.raises(NoSuggestion, match=r"still falls at the last rate, 0\.4; raise `end_lr`"):
-        agreeing(PEAKS, ends(2.0), first(), 0.4)
+        recommend_peak(PEAKS, ends(2.0), first(), 0.4)
 
 
 def test_batches_that_disagree_give_nothing():
     losses = np.stack([trial_losses(PEAKS[0]), trial_losses(PEAKS[-2])], axis=1)
     with pytest.raises(NoSuggestion, match="disagree"):
-        agreeing(PEAKS, losses, first(), 1.0)
+        recommend_peak(PEAKS, losses, first(), 1.0)
 
 
 def test_the_range_holds_what_every_batch_recommends():
     losses = np.stack([trial_losses(best) for best in (0.02, 0.03, 0.05)], axis=1)
-    lr, low, high = agreeing(PEAKS, losses, first(), 1.0)
+    lr, low, high = recommend_peak(PEAKS, losses, first(), 1.0)
     assert (low, high) == (best_peak(PEAKS, losses[:, 0], START), best_peak(PEAKS, losses[:, 2], START))
     assert low < lr < high
 
 
 def test_a_longer_run_has_a_higher_peak_and_a_shorter_one_no_lower():
-    assert for_a_run_of(24, 24) == for_a_run_of(12, 24) == 1.0
-    assert for_a_run_of(2400, 24) == pytest.approx(for_a_run_of(240, 24) ** 2)
-    assert 1.2 < for_a_run_of(240, 24) < 2.5
+    assert length_factor(24, 24) == length_factor(12, 24) == 1.0
+    assert length_factor(2400, 24) == pytest.approx(length_factor(240, 24) ** 2)
+    assert 1.2 < length_factor(240, 24) < 2.5
 
 
 def test_smoothing_leaves_a_line_alone_and_has_no_lag():
@@ -161,7 +170,7 @@ def test_smoothing_leaves_a_line_alone_and_has_no_lag():
 def test_noise_is_its_standard_deviation():
     x = noisy(np.linspace(0, 1, 20001), 0.2, seed=0)
     x[::100] += 50.0
-    assert noise(x) == pytest.approx(0.2, rel=0.05)
+    assert step_noise(x) == pytest.approx(0.2, rel=0.05)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -10,7 +10,7 @@ from launches import HERE, launch, seen, small_job
 from real_cifar10 import few_of_cifar10, needs_cifar10
 from small_job import Narrow
 
-from callbacks.checkpoint.archive import read_state
+from callbacks.checkpoint.checkpoint_file import read_state
 from callbacks.parallel.processes import ProcessesError
 from learners import image_learner, resume_learner
 from learners.evaluation import evaluate

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from data.named import named_images
+from data.named_images import named_images
 
 ROOT = Path(__file__).parents[2]
 FILES = ["b.png", "a/2.jpg", "a/1.png", "a/deep/3.png", "a/notes.txt", "a/.hidden.png"]
@@ -60,7 +60,7 @@ def test_what_is_passed_over_is_said(there, caplog):
 def test_a_dash_is_the_list_on_standard_input_whatever_its_bytes(there):
     code = (
         f"import os, sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        "from data.named import named_images\n"
+        "from data.named_images import named_images\n"
         "sys.stdout.buffer.write(os.fsencode('|'.join(named_images(['b.png', '-', 'a/1.png']))))"
     )
     lines = b"a/deep\r\n\n spaced .png\n\xff.png\n-"

@@ -33,8 +33,8 @@ def slide(lrs: ndarray, losses: ndarray) -> int:
     """From the right: where the slope no longer differs from that of 15 steps before."""
     slopes = np.gradient(losses)
     change = np.abs(slopes[SLIDE_STEPS:] - slopes[:-SLIDE_STEPS])
-    alike = np.flatnonzero(change <= SLIDE_CHANGE)
-    return min(int(alike[-1]) + 1, len(change) - 1) if len(alike) else 0
+    unchanged = np.flatnonzero(change <= SLIDE_CHANGE)
+    return min(int(unchanged[-1]) + 1, len(change) - 1) if len(unchanged) else 0
 
 
 def steep(lrs: ndarray, losses: ndarray) -> int:

@@ -1,4 +1,4 @@
-"""Near duplicates: all close pairs are found as by comparing each with each, and nothing else counts as alike."""
+"""Near duplicates: all close pairs are found as by comparing each with each, and nothing else counts as near_duplicates."""
 
 import io
 
@@ -7,17 +7,17 @@ import pytest
 from check_pictures import picture
 from PIL import Image
 
-from data.check import alike
-from data.check.alike import ALIKE, close_pairs, near_pairs, similarity
-from data.check.facts import look
-from data.check.reading import Looks
+from data.check import near_duplicates
+from data.check.examine import FeatureArrays
+from data.check.facts import image_features
+from data.check.near_duplicates import MIN_SIMILARITY, close_pairs, near_pairs, similarity
 
 
-def looks_of(pictures):
-    looks = Looks(len(pictures))
+def features_of(pictures):
+    features = FeatureArrays(len(pictures))
     for i, one in enumerate(pictures):
-        looks[i] = look(one)
-    return looks
+        features[i] = image_features(one)
+    return features
 
 
 def brute(hashes, radius):
@@ -38,7 +38,7 @@ def test_all_close_hashes_are_found(count, radius):
 
 
 def test_equal_hashes_are_compared_in_parts(monkeypatch):
-    monkeypatch.setattr(alike, "AT_ONCE", 100)
+    monkeypatch.setattr(near_duplicates, "MAX_HASH_PAIRS", 100)
     hashes = np.zeros(60, np.uint64)
     parts = list(close_pairs(hashes, 0))
     assert max(len(left) for left, _ in parts) < 100 + 60
@@ -72,22 +72,22 @@ def changed(image):
 @pytest.mark.parametrize("how", changed(picture(0)))
 def test_a_changed_copy_is_a_near_duplicate(how):
     pictures = [*map(picture, range(20)), changed(picture(7))[how]]
-    pairs, similarities = near_pairs(looks_of(pictures), np.arange(21))
+    pairs, similarities = near_pairs(features_of(pictures), np.arange(21))
     assert pairs.tolist() == [[7, 20]]
-    assert similarities[0] > ALIKE
+    assert similarities[0] > MIN_SIMILARITY
 
 
 def test_pairs_of_one_group_and_of_equal_pixels_are_left_out():
     pictures = [picture(0), picture(0), picture(0).resize((40, 40)), *map(picture, range(1, 20))]
     groups = np.array([0, 1, 0, *range(2, 21)])
-    assert near_pairs(looks_of(pictures), groups)[0].tolist() == [[1, 2]]
+    assert near_pairs(features_of(pictures), groups)[0].tolist() == [[1, 2]]
 
 
 def test_blank_pictures_with_the_same_speck_are_not_alike():
     pictures = [Image.new("RGB", (32, 32), (level, level, level)) for level in range(0, 240, 10)]
     for one in pictures:
         one.paste(tuple(level + 8 for level in one.getpixel((0, 0))), (4, 4, 6, 6))
-    assert len(near_pairs(looks_of(pictures), np.arange(24))[0]) == 0
+    assert len(near_pairs(features_of(pictures), np.arange(24))[0]) == 0
 
 
 def test_pictures_that_are_alike_by_nature_are_no_duplicates():
@@ -96,9 +96,9 @@ def test_pictures_that_are_alike_by_nature_are_no_duplicates():
     shape = 200.0 * ((ring > 10) & (ring < 18))
     own = [np.asarray(picture(i).convert("L"), float) for i in range(40)]
     pictures = [Image.fromarray((0.3 * one + 0.7 * shape).astype(np.uint8)).convert("RGB") for one in own]
-    looks = looks_of([*pictures, pictures[3].point(lambda level: level * 0.9)])
-    assert (similarity(looks.thumbs[:20], looks.thumbs[20:40]) > ALIKE).mean() > 0.5
-    assert near_pairs(looks, np.arange(41))[0].tolist() == [[3, 40]]
+    features = features_of([*pictures, pictures[3].point(lambda level: level * 0.9)])
+    assert (similarity(features.thumbs[:20], features.thumbs[20:40]) > MIN_SIMILARITY).mean() > 0.5
+    assert near_pairs(features, np.arange(41))[0].tolist() == [[3, 40]]
 
 
 def test_similarity_is_the_mean_of_two_correlations():

@@ -13,11 +13,11 @@ import torch
 from data.common.errors import InputError
 from data.common.files import replacing
 
-FORMAT = 4  # of the checkpoint; a file of another format is refused
-SEAL = struct.Struct("<H64s")  # the length of the zip comment, and the comment: a SHA-256 in hexadecimal
+FORMAT_VERSION = 4  # of the checkpoint; a file of another format is refused
+ZIP_COMMENT = struct.Struct("<H64s")  # the length of the zip comment, and the comment: a SHA-256 in hexadecimal
 
 
-BROKEN = (  # what torch raises for an archive that holds something else, or that is damaged
+LOAD_ERRORS = (  # what torch raises for an archive that holds something else, or that is damaged
     *(pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError),
     *(AssertionError, MemoryError, OverflowError, struct.error),
 )
@@ -36,7 +36,7 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
     memory = io.BytesIO()  # torch's own writer reports a full disk as RuntimeError
     torch.save(state, memory)
     with replacing(path) as draft:
-        draft.write_bytes(_sealed(memory.getbuffer()))
+        draft.write_bytes(_with_digest(memory.getbuffer()))
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -49,25 +49,25 @@ def read_state(path: Path) -> dict[str, Any]:
         data = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    archive = data[: -SEAL.size] + bytes(2)
-    if _sealed(archive) != data:
+    archive = data[: -ZIP_COMMENT.size] + bytes(2)
+    if _with_digest(archive) != data:
         raise CheckpointError(
             f"{path}: truncated, damaged or no checkpoint of this program; "
             "put a good copy in its place, or remove it and the run begins again"
         )
     try:
         return torch.load(io.BytesIO(archive), weights_only=True, map_location="cpu")
-    except BROKEN as error:
+    except LOAD_ERRORS as error:
         raise CheckpointError(
             f"{path}: holds something else than tensors and plain values, and could run code when loaded; "
             "do not trust where it comes from, remove it"
         ) from error
 
 
-def _sealed(archive: bytes | memoryview) -> bytes:
+def _with_digest(archive: bytes | memoryview) -> bytes:
     """The zip archive with its digest as comment: torch ships its zip reader without the check of the CRCs."""
     digest = hashlib.sha256(archive).hexdigest().encode()
-    return b"".join((archive[:-2], SEAL.pack(len(digest), digest)))
+    return b"".join((archive[:-2], ZIP_COMMENT.pack(len(digest), digest)))
 
 
 def remove_drafts(folder: Path) -> None:

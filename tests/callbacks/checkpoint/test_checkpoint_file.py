@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from callbacks.checkpoint import archive
-from callbacks.checkpoint.archive import CheckpointError, read_state, remove_drafts, write_state
+from callbacks.checkpoint import checkpoint_file
+from callbacks.checkpoint.checkpoint_file import CheckpointError, read_state, remove_drafts, write_state
 
 
 def state(number=0):
@@ -115,7 +115,7 @@ def write_for_ever(path):
     number = 0
     while True:
         number += 1
-        archive.write_state(path, state(number))
+        checkpoint_file.write_state(path, state(number))
 
 
 def test_50_kills_while_writing_leave_50_good_checkpoints(tmp_path):

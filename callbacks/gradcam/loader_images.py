@@ -13,7 +13,7 @@ from torch import Tensor
 from callbacks.gradcam.layers import CamError
 
 
-def as_they_are(dl: DataLoader) -> AbstractContextManager:
+def without_augmentation(dl: DataLoader) -> AbstractContextManager:
     """A context in which fastai's random transforms leave the images of a loader alone, as those of validation.
 
     Two passes through a training loader would else see two different augmentations of each image.
@@ -31,7 +31,7 @@ def chosen_batches(dl: DataLoader, idxs: Sequence[int]) -> list[tuple[Tensor, Te
         CamError: the loader knows no labels.
     """
     state = random.getstate()  # which each fastai loader draws from, and torch's each iteration
-    with torch.random.fork_rng(devices=[]), as_they_are(dl):
+    with torch.random.fork_rng(devices=[]), without_augmentation(dl):
         batches = list(dl.new(shuffle=False, drop_last=False, num_workers=0, get_idxs=partial(list, idxs)))
     random.setstate(state)
     if batches and len(batches[0]) < 2:

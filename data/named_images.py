@@ -1,4 +1,4 @@
-"""The images that a user names on a command line: files, folders, patterns, or a list on standard input."""
+"""Find the images that a user names on the command line: files, folders, patterns or a list on standard input."""
 
 import glob
 import logging
@@ -10,23 +10,23 @@ from data.sources.walk import images_below
 
 log = logging.getLogger(__name__)
 
-LIST = "-"  # stands for the names on standard input
+STDIN_NAME = "-"  # name that means: read the names from standard input
 
 
 def named_images(names: Iterable[str]) -> Iterator[str]:
-    """The paths of the images, in the order in which they are named.
+    """Yield the paths of the images, in the order in which they are named.
 
-    A name that leads to nothing is given as it is, so that whoever reads it says so.
+    A name without any match is yielded unchanged; reading it then raises an error that names it.
 
     Args:
-        names: files; folders, which stand for all images at any depth below them; patterns of files such as `*.jpg` or
-            `photos/**/*.jpg`; `-`, which stands for the files and folders that standard input lists, one a line.
+        names: files; folders, which mean all images at any depth below them; patterns such as `*.jpg` or
+            `photos/**/*.jpg`; `-`, which means the files and folders that standard input lists, one per line.
 
     Raises:
-        DataError: a folder that cannot be read.
+        DataError: a folder cannot be read.
     """
     for name in names:
-        if name == LIST:
+        if name == STDIN_NAME:
             for line in _lines_of_stdin():
                 if line.strip():
                     yield from _of_path(line.rstrip("\r\n"))
@@ -37,20 +37,20 @@ def named_images(names: Iterable[str]) -> Iterator[str]:
 
 
 def _lines_of_stdin() -> Iterator[str]:
-    """Bytes that are no text are kept, as Python does in names of files."""
+    """Yield the lines of standard input; bytes that are not valid UTF-8 are kept, as in the file names of Python."""
     with open(0, encoding="utf-8", errors="surrogateescape", closefd=False) as lines:
         yield from lines
 
 
 def _of_path(path: str) -> Iterator[str]:
-    """The file itself, or the images below a folder; one line in the log says what was passed over there."""
+    """Yield the file itself, or the images below a folder. One line of the log reports the files it ignores there."""
     if not os.path.isdir(path):
         yield path
         return
     notes = Notes()
     found = images_below(path, set(), notes.ignored)
     if not found:
-        notes.say("no images in this folder")
+        notes.add("no images in this folder")
     if lines := notes.lines():
         log.warning("%s: %s", path, "; ".join(lines))
     yield from (os.path.join(path, image.name) for image in found)

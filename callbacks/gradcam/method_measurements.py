@@ -9,9 +9,9 @@ from callbacks.gradcam.pointing import make_mosaics, pointed_mass
 from callbacks.gradcam.report import MethodReport
 from callbacks.gradcam.sanity import Randomisation, randomisation_check
 
-MOSAICS = 6
-IN_MOSAICS = 64  # images that mosaics are made of
-RANDOMISED = 3  # images of the randomisation check
+MOSAIC_COUNT = 6
+MOSAIC_IMAGES = 64  # images that mosaics are made of
+RANDOMISATION_IMAGES = 3  # images of the randomisation check
 
 
 def random_sample(interp: GradCAMInterpretation, correct: int) -> Explained:
@@ -26,7 +26,7 @@ def method_report(interp: GradCAMInterpretation, sample: Explained) -> MethodRep
     return MethodReport(interp.method, interp.layer, passed, mean_share(_masses(interp)))
 
 
-def usual_layer(interp: GradCAMInterpretation, sample: Explained) -> MethodReport:
+def last_layer_report(interp: GradCAMInterpretation, sample: Explained) -> MethodReport:
     """Of Grad-CAM at the last layer with maps, the one that pytorch-grad-cam's documentation names."""
     net = plain_model(interp.learn.model)
     xb, _ = interp.batch([0])
@@ -37,16 +37,16 @@ def usual_layer(interp: GradCAMInterpretation, sample: Explained) -> MethodRepor
 
 def randomisation(interp: GradCAMInterpretation) -> Randomisation:
     """On some of the correct images, whose maps have most to lose."""
-    used = (interp.correct() or interp.wrong())[:RANDOMISED]
+    used = (interp.correct() or interp.wrong())[:RANDOMISATION_IMAGES]
     xb, _ = interp.batch(used)
     return randomisation_check(interp.learn.model, xb, interp.decoded[used], interp.layer, interp.method)
 
 
 def _masses(interp: GradCAMInterpretation) -> list[float]:
-    used = interp.correct()[:IN_MOSAICS]
+    used = interp.correct()[:MOSAIC_IMAGES]
     if not used:
         return []
     classes = interp.decoded[used]
     sure = interp.preds[used].gather(1, classes[:, None])[:, 0]
-    mosaics = make_mosaics(interp.batch(used)[0], classes.tolist(), sure.tolist(), MOSAICS)
+    mosaics = make_mosaics(interp.batch(used)[0], classes.tolist(), sure.tolist(), MOSAIC_COUNT)
     return pointed_mass(mosaics, lambda xb, t: grad_cam(interp.learn.model, xb, t, interp.layer, interp.method))

@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 import torch
 
-Restore = Callable[[], None]
+RestoreState = Callable[[], None]
 
 
-def global_generators() -> Iterator[Restore]:
+def global_generators() -> Iterator[RestoreState]:
     """For each global generator what puts it back to its present state: Python's, numpy's, torch's, the devices'."""
     yield partial(random.setstate, random.getstate())
     yield partial(np.random.set_state, np.random.get_state())

@@ -9,28 +9,28 @@ from fastcore.foundation import L
 from torch import Tensor, nn
 
 EVENTS = tuple(name for name in vars(event) if not name.startswith("_"))
-LOOKS_AT_RESULTS = {"after_batch", "after_epoch"}
-OPENS_AND_CLOSES = {"before_fit", "after_fit"}
+RESULT_EVENTS = {"after_batch", "after_epoch"}
+FIT_START_AND_END = {"before_fit", "after_fit"}
 
 
-def twin_of(learn: Learner) -> Learner:
+def finder_learner_of(learn: Learner) -> Learner:
     """A learner that steps like `learn`, on copies of its model, loss, optimizer and the callbacks that `joins` admits.
 
     What the twin does never reaches the original, however it ends, except through what they share: the loaders and
     the global random states (see `preserve`).
     """
-    twin = copy(learn)
-    memo = {id(learn): twin, id(learn.dls): learn.dls} | _computed_tensors(learn.model)
+    finder_learner = copy(learn)
+    memo = {id(learn): finder_learner, id(learn.dls): learn.dls} | _computed_tensors(learn.model)
     for name in ("model", "loss_func", "opt", "opt_func"):  # one memo: the optimizer's parameters are the model's
-        setattr(twin, name, deepcopy(getattr(learn, name), memo))
-    twin.cbs = L(deepcopy(cb, memo) for cb in learn.cbs if joins(cb))
-    for cb in twin.cbs:
-        setattr(twin, cb.name, cb)
-    if twin.opt is None:
-        twin.create_opt()
-    if twin.wd is not None:  # as `Learner.fit` does
-        twin.opt.set_hypers(wd=twin.wd)
-    return twin
+        setattr(finder_learner, name, deepcopy(getattr(learn, name), memo))
+    finder_learner.cbs = L(deepcopy(cb, memo) for cb in learn.cbs if joins(cb))
+    for cb in finder_learner.cbs:
+        setattr(finder_learner, cb.name, cb)
+    if finder_learner.opt is None:
+        finder_learner.create_opt()
+    if finder_learner.wd is not None:  # as `Learner.fit` does
+        finder_learner.opt.set_hypers(wd=finder_learner.wd)
+    return finder_learner
 
 
 def joins(cb: Callback) -> bool:
@@ -44,7 +44,7 @@ def joins(cb: Callback) -> bool:
     if told is not None:
         return told
     defined = {name for name in EVENTS if hasattr(cb, name)}
-    return bool(defined) and not defined & LOOKS_AT_RESULTS and defined != OPENS_AND_CLOSES
+    return bool(defined) and not defined & RESULT_EVENTS and defined != FIT_START_AND_END
 
 
 def _computed_tensors(model: nn.Module) -> dict[int, Tensor]:

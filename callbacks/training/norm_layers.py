@@ -6,24 +6,24 @@ from typing import TypeAlias
 
 from torch import Tensor, nn
 
-Norm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
+NormLayer: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 
 
-def norms(model: nn.Module) -> list[Norm]:
+def norm_layers(model: nn.Module) -> list[NormLayer]:
     """The norm layers of a model."""
-    return [module for module in model.modules() if isinstance(module, Norm)]
+    return [module for module in model.modules() if isinstance(module, NormLayer)]
 
 
 def norm_statistics(model: nn.Module) -> list[Tensor]:
     """Their running means and variances."""
-    found = [tensor for norm in norms(model) for tensor in (norm.running_mean, norm.running_var)]
+    found = [tensor for norm in norm_layers(model) for tensor in (norm.running_mean, norm.running_var)]
     return [tensor for tensor in found if isinstance(tensor, Tensor)]
 
 
 @contextmanager
 def norm_statistics_kept(model: nn.Module) -> Iterator[None]:
     """In this context, forward passes in training mode leave the running means and variances as they are."""
-    layers = norms(model)
+    layers = norm_layers(model)
     momenta = [norm.momentum for norm in layers]
     try:
         for norm in layers:
