@@ -15,7 +15,8 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from data.common.launch import process_count, process_rank
-from learners.recipe import Recipe, help_of
+from learners.recipe import Recipe
+from learners.setting import help_of
 
 NAMES = (*(f.name for f in fields(Recipe)), "out", "min_confidence", "csv", "format", "port")
 FLAGS = {name: f"--{name.replace('_', '-')}" for name in NAMES}  # flags that replace names of arguments in messages
