@@ -27,7 +27,8 @@ from rich.table import Column, Table
 from benchmarks.narrow import narrow_learner
 from benchmarks.report import RESULTS, write_report
 from data import Source, open_source
-from learners.recipe import Plan, Recipe, with_current_names
+from learners.recipe import Plan, Recipe
+from learners.setting import with_current_names
 
 EARLY_EPOCHS = 6  # in which a fall of the accuracy is looked for
 RUN_EPOCHS = 24  # the run that `Arm.epochs` speaks of

@@ -69,7 +69,7 @@ def test_a_run_that_lacks_a_callback_with_a_state_is_told_which(tiny, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         learn.fit_recipe(checkpoint_minutes=0)
     resumed = type("Stop", (Callback,), {})  # a class of the same name, as after a change of its file
-    with pytest.raises(SessionError, match="trained with the callback Kept, and this learner was not made so"):
+    with pytest.raises(SessionError, match="trained with the callback Kept, which this learner does not have"):
         resume_learner(tmp_path / "run", cbs=[resumed()]).fit_recipe()
     again = resume_learner(tmp_path / "run", cbs=[Kept(), resumed()])
     again.fit_recipe()
