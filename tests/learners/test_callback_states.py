@@ -103,7 +103,7 @@ class Holds(Callback):
 
 def test_a_state_that_cannot_be_restored_is_told_in_one_sentence(tmp_path):
     begin_and_stop(tmp_path / "run", [Holds(3)], 2)
-    words = r"checkpoint.pt: the state of the callback holds cannot be taken by this learner"
+    words = r"checkpoint.pt: the state of the callback holds does not fit this learner"
     message = rf"{words} \(The size of tensor .*\); pass"
     with pytest.raises(CheckpointError, match=message) as raised:
         resume_learner(tmp_path / "run", cbs=[Holds(4)]).fit_recipe()

@@ -137,4 +137,4 @@ def test_any_size_and_one_image(size):
     (one,) = measure_trust(net, torch.randn(1, 3, *size), torch.rand(1, *size), torch.tensor([1]))
     assert isinstance(one, Trust)
     assert 0 < one.p <= 1
-    assert module.ROUND <= one.controls <= 99 or one.as_much == 5
+    assert module.CONTROLS_PER_ROUND <= one.controls <= 99 or one.as_much == 5

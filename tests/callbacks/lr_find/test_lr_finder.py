@@ -97,7 +97,7 @@ def test_both_ends_are_reached_exactly_and_the_rates_are_exponential(found):
 def test_a_loss_that_still_falls_at_the_end_is_no_answer():
     found = find_lr(small_learner(n=640, bs=32), end_lr=1.0)
     assert sound(found)
-    assert "still falls at the last rate, 1; raise `end_lr`" in found.abstained
+    assert "still falls at the highest learning rate, 1; raise `end_lr`" in found.abstained
 
 
 def test_the_steps_are_all_that_is_taken(found):

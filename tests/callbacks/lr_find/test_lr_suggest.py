@@ -138,7 +138,7 @@ def test_a_fall_within_the_noise_gives_nothing():
 
 
 def test_a_loss_that_still_falls_at_the_highest_peak_allowed_gives_nothing():
-    with pytest.raises(NoSuggestion, match=r"still falls at the last rate, 0\.4; raise `end_lr`"):
+    with pytest.raises(NoSuggestion, match=r"still falls at the highest learning rate, 0\.4; raise `end_lr`"):
         recommend_peak(PEAKS, ends(2.0), first(), 0.4)
 
 
