@@ -127,7 +127,7 @@ class Steps(Callback):
     [
         ({"layer": "nothing"}, "'nothing': no such module"),
         ({"layer": nn.ReLU()}, "layer \\(ReLU\\): no such module"),
-        ({"layer": "10"}, "layer '10' gives"),
+        ({"layer": "10"}, "layer '10' returns"),
         ({"method": "nothing"}, "method 'nothing': choose from"),
     ],
 )
