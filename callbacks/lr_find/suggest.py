@@ -94,8 +94,8 @@ def find_fall(losses: ndarray, lrs: ndarray) -> Fall:
     smallest = found.min_fall(RANGE_TEST_SIGMAS, _error_of_fall(losses, lrs))
     if start - curve[found.lowest] <= smallest:
         rises = smoothed(losses, lrs)[-1] - start > smallest
-        how = "it rises from the start" if rises else f"it stays at {start:.4g}"
-        raise NoSuggestion(f"the loss does not fall at any rate tried: {how}; take more steps")
+        how = "it rises from the start" if rises else f"it is flat at {start:.4g}"
+        raise NoSuggestion(f"the loss does not fall at any learning rate tried: {how}; take more steps")
     return found
 
 
@@ -146,7 +146,7 @@ def recommend_peak(peaks: ndarray, ends: ndarray, first: Fall, end_lr: float) ->
     low, high = min(lr, *alone), max(lr, *alone)
     if high / low > MAX_DISAGREEMENT_RATIO:
         raise NoSuggestion(
-            f"single batches recommend learning rates from {low:.2g} to {high:.2g}; take more steps or larger batches"
+            f"single batches disagree on the learning rate: {low:.2g} to {high:.2g}; take more steps or larger batches"
         )
     return lr, low, high
 

@@ -1,4 +1,4 @@
-"""The rate that is applied is the planned one, and the plan is one cycle with its peak where it was asked for."""
+"""The applied learning rate is the planned one, and the plan is one cycle with its peak at the requested epoch."""
 
 import math
 from functools import partial
@@ -104,7 +104,7 @@ def test_fastai_gets_the_rates_and_moments_that_its_recorder_draws():
 
 
 class SchedulerThatStartsAgain(ParamScheduler):
-    """The fault that cost the first work of this kind its accuracy: the position is reset every epoch."""
+    """A faulty scheduler that starts again in each epoch, which was the error of the work this project started from."""
 
     order = 62
 

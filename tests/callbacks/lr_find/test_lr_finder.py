@@ -1,4 +1,4 @@
-"""The finder on real learners: its steps are those of a fit, hopeless cases end in words, files hold what was found."""
+"""The finder on real learners: its steps are those of a fit, its reasons if it finds nothing, and its files."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ END = 10.0  # so small a net still learns at a rate of 1
 
 
 class NaNAfter(nn.Module):
-    """Passes its input on until the given call, and NaN from then on."""
+    """Returns its input until the given call, and NaN from then on."""
 
     def __init__(self, calls: int):
         super().__init__()
@@ -44,7 +44,7 @@ class Losses(Callback):
 
 
 class Constant(nn.Module):
-    """The same logits whatever its input and its parameter."""
+    """Returns the same logits for every input and every value of its parameter."""
 
     def __init__(self):
         super().__init__()
@@ -65,7 +65,7 @@ def flat(pred, target):
 
 
 def sound(found: LRFound) -> bool:
-    """Either a suggestion inside the range, or a reason and no suggestion at all."""
+    """Whether the result is a suggestion inside the range, or a reason without any suggestion."""
     rates = [found.lr, found.low, found.high]
     if found.abstained:
         return rates == [None] * 3 and set(found.suggestions.values()) == {None}
