@@ -19,7 +19,7 @@ def pair(tmp_path):
 
 
 class Settings(Callback):
-    """Records the learning rate and weight decay of each parameter group, and the momentum of the last, in each step."""
+    """Records learning rate and weight decay of each parameter group, and the momentum of the last, in each step."""
 
     def before_fit(self):
         self.seen = []
