@@ -1,4 +1,4 @@
-"""The README's figures, from the JSON that the benchmarks left. A test fails when the two differ.
+"""The README's results, made from the JSON files of the benchmarks. A test fails if the two differ.
 
 python -m benchmarks.readme_table      # writes them between the two marks in README.md
 """
@@ -16,13 +16,13 @@ START, END = "<!-- results: written by `python -m benchmarks.readme_table` -->",
 
 
 def render(results: Path = RESULTS) -> str:
-    """Markdown: the headline, measured or not, the comparison at small scale, and what else was measured."""
+    """Return the tables as Markdown: the headline, the comparison at small scale, and the other results."""
     parts = [_headline(results), _small_scale(results / "small_scale.json"), _others(results)]
     return "\n\n".join(filter(None, parts))
 
 
 def _others(results: Path) -> str:
-    """A line for each benchmark that has left its JSON."""
+    """Return one line per benchmark with a JSON file."""
     lines = [
         f"| {text(json.loads(path.read_text()))} | `{COMMANDS.get(name, name)}` |"
         for name, text in OTHERS.items()
@@ -143,7 +143,7 @@ def _maps(report: dict) -> str:
 
 
 def _heatmaps(report: dict) -> str:
-    """A comparison with the layer that is usual elsewhere."""
+    """Return the line of the heatmaps, with a comparison with the usual layer of Grad-CAM."""
     rows = [
         f"{name} {row['passed']['value']:.0%} of {row['passed']['count']:,} and {row['pointed']['value']:.1%} "
         f"of {row['pointed']['count']}"
@@ -154,7 +154,7 @@ def _heatmaps(report: dict) -> str:
 
 
 def _calibration(report: dict) -> str:
-    """The error on each half of the test images, with the temperature of the other half."""
+    """Return the line of the calibration error on each half of the images, with the temperature of the other half."""
     rows = [f"{row['ece_before']:.3f} → {row['ece_after']:.3f}" for row in report["halves"]]
     unsure = [
         f"{row['after']['answered']:.0%}, {row['after']['accuracy']['value']:.1%} right" for row in report["halves"]
@@ -189,7 +189,7 @@ OTHERS = {
     "calibration": _calibration,
     "checkpoint": _checkpoint,
 }
-COMMANDS = {  # where they are more than the name
+COMMANDS = {  # commands that have arguments besides the name
     "start": "start RUN",
     "train_step_launch": "train_step --scene launch",
     "train_step_cuda": "train_step --scene cuda",
@@ -202,7 +202,7 @@ COMMANDS = {  # where they are more than the name
 
 
 def _headline(results: Path) -> str:
-    """Full size: this project's recipes, and beside them what was measured or published elsewhere."""
+    """Return the table at full size: this project's recipes, and results that others measured or published."""
     references = json.loads(REFERENCES.read_text(encoding="utf-8"))
     lines = [*_own_rows(results / "headline.json"), *map(_reference_row, references["rows"])]
     head = "| CIFAR-10, 32 pixels, test images | epochs | accuracy | with six views | runs | hardware, time of a run |"
@@ -228,7 +228,7 @@ def _own_row(report: dict, recipe: str, name: str) -> str:
 
 
 def _held_out(path: Path) -> str:
-    """How the default was chosen: on held-out training images."""
+    """Return the sentence about the choice of the default on held-out training images."""
     if not path.exists():
         return ""
     rows = json.loads(path.read_text())["summary"]
@@ -259,7 +259,7 @@ def _small_scale(path: Path) -> str:
 
 
 def _table(report: dict) -> str:
-    """A line a recipe: mean and deviation over its seeds, in percent."""
+    """Return a table with one line per recipe: mean and deviation over its seeds, in percent."""
     figures = {"accuracy": "accuracy", "accuracy_tta": "with six views"}
     shown = [f for f in figures if all(f in group for group in report["summary"].values())]
     lines = ["| recipe | seeds | " + " | ".join(figures[f] for f in shown) + " |", "|---|---|" + "---|" * len(shown)]
@@ -274,10 +274,10 @@ def _percent(spread: dict) -> str:
 
 
 def replaced(readme: str, table: str) -> str:
-    """`readme` with `table` between the marks.
+    """Return the text `readme` with `table` between the marks.
 
     Raises:
-        ValueError: the marks are not there, each once.
+        ValueError: the text does not have each mark exactly once.
     """
     if readme.count(START) != 1 or readme.count(END) != 1:
         raise ValueError(f"{README.name} must hold {START} and {END}, each once")

@@ -35,7 +35,7 @@ def fit(model):
 
 
 def test_epoch_step_and_rate_are_named():
-    with pytest.raises(TrainingError, match=r"loss is nan in epoch 1 at step 6, rate 0\.125"):
+    with pytest.raises(TrainingError, match=r"loss is nan in epoch 1 at step 6, learning rate 0\.125"):
         fit(BreaksAt(step=6))
 
 

@@ -127,5 +127,5 @@ class RateSetByHand(Callback):
 def test_a_rate_that_leaves_the_plan_ends_the_run_at_once(intruder, step):
     learn, record = learner(), ScheduleRecord(plan())
     learn.add_cb(intruder())
-    with pytest.raises(TrainingError, match=f"the rate at step {step} "):
+    with pytest.raises(TrainingError, match=f"the learning rate at step {step} "):
         fit(learn, record)

@@ -114,7 +114,7 @@ def test_a_net_of_other_layers_is_told_in_one_sentence(tmp_path, monkeypatch):
     begin_and_stop(tmp_path / "run", [], 2)
     learn = resume_learner(tmp_path / "run")
     learn.model[0] = torch.nn.Conv2d(3, 8, 5)
-    with pytest.raises(CheckpointError, match=r"checkpoint.pt: the weights cannot be taken") as raised:
+    with pytest.raises(CheckpointError, match=r"checkpoint.pt: the weights do not fit this learner") as raised:
         learn.fit_recipe()
     assert "\n" not in str(raised.value)
 

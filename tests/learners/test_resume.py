@@ -130,7 +130,7 @@ def pythons_own_handler():
 
 @pytest.mark.usefixtures("pythons_own_handler")
 @pytest.mark.parametrize(
-    ("at", "kept"), [(8, "the last checkpoint"), (2, r"the beginning (there is no checkpoint yet)")]
+    ("at", "kept"), [(8, "the last checkpoint"), (2, "the beginning (there is no checkpoint yet)")]
 )
 def test_a_second_ctrl_c_ends_at_once_and_says_where_the_run_goes_on(tmp_path, caplog, at, kept):
     out = tmp_path / "run"

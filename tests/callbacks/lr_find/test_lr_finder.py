@@ -120,7 +120,7 @@ def test_its_steps_are_those_of_a_fit(cbs):
 def test_nan_after_step_30():
     found = find_lr(small_learner(lambda: nn.Sequential(*small_net(), NaNAfter(30))))
     assert sound(found)
-    assert "the loss was not finite at step 31, rate 0.0019" in found.abstained
+    assert "the loss was not finite at step 31, learning rate 0.0019" in found.abstained
 
 
 def test_nan_from_the_first_step():
