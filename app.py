@@ -88,11 +88,11 @@ def explain(
     from rich.console import Console
 
     from callbacks.gradcam.explain import explain
-    from learners.heatmaps import heatmaps_of
-    from learners.saved import load_run
+    from learners.finished_learner import load_run
+    from learners.heatmaps import run_heatmaps
 
     learn = load_run(run)
-    report = explain(learn, out or run / "explain", heatmaps_of(run, learn, method, layer), count, images=images)
+    report = explain(learn, out or run / "explain", run_heatmaps(run, learn, method, layer), count, images=images)
     if as_json:
         show(report.to_dict(), as_json)
     else:

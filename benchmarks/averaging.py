@@ -1,4 +1,6 @@
-"""Question: how many steps should the average of the weights cover, and does it need its own norm statistics?
+"""Averages of the weights over different numbers of steps, with averaged and with estimated norm statistics.
+
+Question: how many steps should the average of the weights cover, and does it need its own norm statistics?
 
 One run keeps averages with several horizons and uses none of them. At its end each average is validated with the
 averaged norm statistics, and with statistics estimated again on training batches. Only training images are used.

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import write_report
-from learners.answers.figures import accuracy_of, calibration_error, reliability, share
-from learners.answers.kept import outputs_of_run
 from learners.answers.outputs import Outputs
+from learners.answers.prediction_metrics import accuracy_of, calibration_error, reliability, share
+from learners.answers.stored_outputs import run_outputs
 from learners.answers.temperature import fit_temperature
 from learners.run import Run
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     run = parser.parse_args().run
-    outputs = outputs_of_run(run)
+    outputs = run_outputs(run)
     order = np.random.default_rng(0).permutation(len(outputs.targets))
     halves = order[: len(order) // 2], order[len(order) // 2 :]
     rows = [measured(outputs, fit, test) for fit, test in (halves, halves[::-1])]

@@ -1,4 +1,6 @@
-"""Question: on this device, does a repeated or a resumed run have the same weights to the last bit?
+"""A comparison of repeated and resumed runs to the last bit.
+
+Question: on this device, does a repeated or a resumed run have the same weights to the last bit?
 
 Each way to take a step is tried with three runs of one seed: two without interruption, and one that receives SIGINT in
 its second epoch and is resumed. The digests of all weights are compared. With `deterministic`, torch uses only

@@ -26,7 +26,7 @@ from callbacks.gradcam.loader_images import chosen_batches
 from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import DEFAULT_METHOD
 from learners import image_learner
-from learners.saved import load_run
+from learners.finished_learner import load_run
 
 METHODS = (DEFAULT_METHOD, "gradcam-integrated", "gradcam")
 RATE, MOMENTUM = 0.003, 0.9  # of the epoch

@@ -1,5 +1,7 @@
-"""Claim: an epoch over 20,000 JPEG photographs of 640×480, read by two workers and not kept, takes less than
-1.5 GB for the whole process tree (proportional set size: pages that processes share are counted once).
+"""Claim: an epoch over 20,000 JPEG photographs of 640×480 takes less than 1.5 GB for the whole process tree.
+
+Two workers read the photographs, and no decoded image is kept. The memory is the proportional set size, which counts
+pages that processes share once.
 
     python -m benchmarks.photo_memory [--photos 20000] [--workers 2]
 

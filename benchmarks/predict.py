@@ -25,7 +25,7 @@ import torch
 from benchmarks.photo_memory import make_photos
 from benchmarks.report import write_report
 from data import Stats
-from data.named import named_images
+from data.named_images import named_images
 from data.reading import read_pixels
 from learners.model_files import write_model
 from learners.models import MODELS

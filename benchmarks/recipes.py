@@ -1,4 +1,6 @@
-"""Question: which change of the default recipe trains a better model, in the mean over paired seeds?
+"""A comparison of changes of the default recipe over paired seeds.
+
+Question: which change trains a better model?
 
 Each arm is one change. All arms and seeds use the same split: they train on a part of the training images and validate
 on the rest; the test images are not used. The runs are done one after another in this process, seed by seed.
@@ -27,7 +29,7 @@ from rich.table import Column, Table
 from benchmarks.narrow import narrow_learner
 from benchmarks.report import RESULTS, write_report
 from data import Source, open_source
-from learners.recipe import Plan, Recipe
+from learners.recipe import Plan, Recipe, with_current_names
 
 EARLY_EPOCHS = 6  # first epochs, in which a fall of the accuracy is searched for
 RUN_EPOCHS = 24  # epochs of the run to which `Arm.epochs` refers
@@ -75,7 +77,9 @@ SCALES = {
 }
 ARMS = {
     "default": Arm(),
-    "former": Arm({"weight_decay": 5e-4, "label_smoothing": 0.1, "bias_lr": 1.0, "decay": "cosine"}, peak=0.8),
+    "former": Arm(
+        {"weight_decay": 5e-4, "label_smoothing": 0.1, "norm_bias_lr_scale": 1.0, "decay": "cosine"}, peak=0.8
+    ),
     "sgd": Arm({"optimizer": "sgd"}),
     "sgd, peak x 0.6": Arm({"optimizer": "sgd"}, peak=0.6),
     "sam": Arm({"sam": 1 / 3}),
@@ -86,7 +90,7 @@ ARMS = {
     "weight decay 5e-4": Arm({"weight_decay": 5e-4}),
     "weight decay 2e-3": Arm({"weight_decay": 2e-3}),
     "smoothing 0.1": Arm({"label_smoothing": 0.1}),
-    "bias rate 1": Arm({"bias_lr": 1.0}),
+    "bias rate 1": Arm({"norm_bias_lr_scale": 1.0}),
     "cosine": Arm({"decay": "cosine"}),
     "no average": Arm({"ema": False}),
     "cutout 10": Arm({"cutout": 10 / 32}),
@@ -188,7 +192,7 @@ def finished(scale_name: str, default: Recipe) -> list[dict]:
     if not path.exists():
         return []
     report = json.loads(path.read_text())
-    known = report["default"]  # a setting that was added later is off by default
+    known = with_current_names(report["default"])  # a setting that was added later is off by default
     if known != {name: value for name, value in default.to_dict().items() if name in known}:
         raise SystemExit(f"{path} holds runs of another default recipe; move it away to begin anew")
     return report["runs"]

@@ -18,8 +18,8 @@ from benchmarks.runs import Job, compare
 SCALE = "--data cifar10 --limit 5000 --size 16 --epochs 12 --device cpu"
 RECIPES = {
     "default": "",
-    "plain": "--label-smoothing 0 --no-ema --no-whiten --cutout 0 --mirror random --bias-lr 1 --decay cosine "
-    "--weight-decay 5e-4",
+    "plain": "--label-smoothing 0 --no-ema --no-whiten --cutout 0 --mirror random --norm-bias-lr-scale 1 "
+    "--decay cosine --weight-decay 5e-4",
 }
 
 

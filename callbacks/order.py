@@ -12,5 +12,5 @@ PLANNED_RATES = 61  # after fastai's schedulers, so that the planned learning ra
 PROGRESS = 70  # after every callback whose numbers it shows
 CHECKPOINT = 90  # after all other callbacks have updated their state for the step
 MEASURED_MODEL = 95  # after all other callbacks have put their weights into the model that is validated
-LOADER_WAIT = 100  # after all others, because the loader is asked for the next batch when the last callback returns
+LOADER_WAIT = 100  # after all others, because the next batch is loaded when the last callback has returned
 SCHEDULE_RECORD = 1000  # last before an optimizer step, when nothing can change the learning rate any more

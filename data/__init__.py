@@ -1,4 +1,4 @@
-"""Where images come from and how they reach the device: sources, decoded images, augmentation, loaders."""
+"""The data package: sources of images, decoding, augmentation, and loaders that put batches on the device."""
 
 import os
 from typing import TYPE_CHECKING
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from data.sources.registry import source_names
     from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror, BatchTransform
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for news otherwise
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise importing it checks for updates over the network
 
-_HOMES = {
+_MODULES = {
     "BatchAlternatingMirror": "transforms",
     "BatchCrop": "transforms",
     "BatchCutout": "transforms",
@@ -57,4 +57,4 @@ __all__ = [
     "source_names",
     "validation_source",
 ]
-__getattr__, __dir__ = on_first_use(__name__, _HOMES)
+__getattr__, __dir__ = on_first_use(__name__, _MODULES)

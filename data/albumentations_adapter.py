@@ -1,4 +1,4 @@
-"""Any transform of Albumentations as a step of a pipeline. No other module of the project imports Albumentations."""
+"""Use Albumentations transforms as steps of a pipeline. No other module of the project imports Albumentations."""
 
 import random
 from collections.abc import Sequence
@@ -8,21 +8,24 @@ import albumentations as A
 import numpy as np
 
 from data.common.errors import DataError
-from data.keys import Keys
+from data.counter_rng import Keys
 
 
 class ImageByImage:
-    """A transform or container of Albumentations that treats each image by itself, with draws from the image's key.
+    """Applies an Albumentations transform or container to each image of a batch, with random numbers from its key.
+
+    Args:
+        step: the transform or container.
 
     Raises:
-        DataError: what is neither a `BatchTransform` nor of Albumentations, named.
+        DataError: `step` is neither a `BatchTransform` nor an Albumentations transform; the message names it.
     """
 
     def __init__(self, step: Any) -> None:
         if not isinstance(step, A.BasicTransform | A.BaseCompose):
             raise DataError(
-                f"{step!r} in the pipeline: neither a BatchTransform nor a transform of Albumentations; "
-                "derive your own from BatchTransform"
+                f"{step!r} in the pipeline is neither a BatchTransform nor an Albumentations transform; "
+                "derive your own transforms from BatchTransform"
             )
         self.step = step
 
@@ -30,10 +33,14 @@ class ImageByImage:
         return repr(self.step)
 
     def __call__(self, images: np.ndarray, keys: Keys) -> np.ndarray:
-        """N×H×W×C uint8 images, changed; the given ones stay as they are.
+        """Returns the transformed images; the input is not modified.
+
+        Args:
+            images: N×H×W×C, uint8.
+            keys: random keys of the N images.
 
         Raises:
-            DataError: results that are not uint8 images of one shape.
+            DataError: the results are not uint8 images of one shape.
         """
         results = []
         for image, key in zip(images, keys.hashes.tolist(), strict=True):
@@ -42,12 +49,15 @@ class ImageByImage:
         kinds = {(type(r), getattr(r, "dtype", None), getattr(r, "shape", None)) for r in results}
         if len(kinds) != 1 or results[0].dtype != np.uint8:
             raise DataError(
-                f"{type(self.step).__name__} in the pipeline: must give uint8 arrays of one shape; "
-                "the loader itself normalises and makes tensors"
+                f"{type(self.step).__name__} in the pipeline must return uint8 arrays of one shape; "
+                "leave normalisation and the conversion to tensors to the loader"
             )
         return np.stack(results)
 
 
-def members(pipeline: Any) -> Sequence[Any]:
-    """The steps of a pipeline that stands alone: an `A.Compose` that always fires has its members, others are one."""
+def steps_in(pipeline: Any) -> Sequence[Any]:
+    """Returns the steps of a pipeline that is a single Albumentations object.
+
+    An `A.Compose` with probability 1 is replaced by its members; any other object is one step.
+    """
     return pipeline.transforms if isinstance(pipeline, A.Compose) and pipeline.p >= 1 else [pipeline]

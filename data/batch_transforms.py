@@ -1,4 +1,4 @@
-"""How the transforms of a loader's `after_batch` are applied: fastai's own beside the project's."""
+"""Apply the `after_batch` transforms of a loader, both those of fastai and those of this project."""
 
 from typing import Any
 
@@ -6,22 +6,26 @@ from fastai.data.transforms import IntToFloatTensor
 from fasttransform import Pipeline
 
 
-def treats_alone(transforms: Any) -> bool:
-    """Whether each image alone decides its result, so that several batches may be treated at once.
+def are_per_image(transforms: Any) -> bool:
+    """Whether every transform treats each image independently, so that several batches can be transformed together.
 
     Args:
-        transforms: a `Pipeline`, or a function that a user put in its place.
+        transforms: a `Pipeline`, or a function that the user has set instead.
     """
     return isinstance(transforms, Pipeline) and all(getattr(f, "per_image", False) for f in transforms.fs)
 
 
-def transformed(transforms: Any, batch: tuple) -> tuple:
-    """The batch after its transforms.
+def apply_batch_transforms(transforms: Any, batch: tuple) -> tuple:
+    """Returns the transformed batch.
 
-    fastai's transforms, such as `Flip`, want floats from 0 to 1. In a loader of fastai `IntToFloatTensor` makes those;
-    here it joins only where it is needed, because normalising bytes in one go is faster.
+    Transforms of fastai, such as `Flip`, expect floats from 0 to 1, which `IntToFloatTensor` makes. It is added only if
+    the pipeline contains such transforms, because normalising the bytes directly is faster.
+
+    Args:
+        transforms: a `Pipeline`, or a function that the user has set instead.
+        batch: images N×C×H×W, uint8, and targets.
     """
-    if not isinstance(transforms, Pipeline) or treats_alone(transforms):
+    if not isinstance(transforms, Pipeline) or are_per_image(transforms):
         return transforms(batch)
     if not any(isinstance(f, IntToFloatTensor) for f in transforms.fs):
         transforms = Pipeline([*transforms.fs, IntToFloatTensor()], split_idx=transforms.split_idx)

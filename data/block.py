@@ -1,4 +1,4 @@
-"""The `DataBlock` of the project, and the `DataLoaders` built from it."""
+"""Build the fastai `DataBlock` of a source and the `DataLoaders` from it."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +16,7 @@ from PIL import Image
 
 from data.cache import Stats, load_pixels, load_stats
 from data.common.errors import DataError
-from data.images import OpenImage, SquareTensor
+from data.image_transforms import OpenImage, SquareTensor
 from data.items import ImageItem, label_of
 from data.loader import BatchDL
 from data.normalize import NormalizeBytes
@@ -26,16 +26,16 @@ from data.readable import require_readable
 from data.settings import DataRecipe, DataSettings
 from data.store import Store, targets_of
 
-MOST_NAMED = 10  # classes in a message
+MAX_CLASSES_NAMED = 10  # classes that an error message lists
 
 
 class ImageLoaders(DataLoaders):
-    """Loaders of a source, and what they were made from.
+    """The training and validation loaders of a source, with the values that they were built from.
 
     Attributes:
-        source: the images; without them in what `learn.export` writes.
-        settings: how they become batches.
-        stats: mean and deviation that they are normalised with.
+        source: the opened source; `learn.export` writes it without its images.
+        settings: size, batch size, augmentation and workers.
+        stats: mean and standard deviation for the normalisation.
     """
 
     source: Source
@@ -55,7 +55,7 @@ class ImageLoaders(DataLoaders):
         self.source, self.settings, self.stats = source, settings, stats
 
     def new_empty(self) -> "ImageLoaders":
-        """The same loaders without images, as fastai exports them."""
+        """Returns the same loaders without images, for the export of a learner."""
         empty = [dl.new(dl.dataset.new_empty()) for dl in self.loaders]
         known: dict[str, Any] = {"settings": self.settings, "stats": self.stats}
         return type(self)(*empty, source=self.source.without_images(), path=self.path, device=self.device, **known)
@@ -63,33 +63,35 @@ class ImageLoaders(DataLoaders):
     def test_dl(
         self, test_items: Sequence[Any], rm_type_tfms: Any = None, with_labels: bool = False, **kwargs: Any
     ) -> BatchDL:
-        """A loader of further images, as validation images are loaded.
+        """Returns a loader of other images, which are loaded like validation images.
 
         Args:
-            test_items: a list of whatever `open_image` takes.
-            rm_type_tfms: how many of fastai's first transforms the items have behind them.
-            with_labels: the items know their labels: they are items of a source, or paths in folders of classes.
-            kwargs: arguments of the loader, such as `bs`.
+            test_items: a list of images, each of a kind that `open_image` accepts.
+            rm_type_tfms: number of leading type transforms to skip, because the items have passed them already.
+            with_labels: load the labels as well; the items are then items of a source, or paths in class folders.
+            kwargs: further arguments of the loader, such as `bs`.
 
         Raises:
-            DataError: no list of images, or an item without a label that the model knows.
+            DataError: `test_items` is not a list of images, or an item has no label among the classes of the model.
         """
         if isinstance(test_items, str | bytes | Image.Image | Path) or hasattr(test_items, "label"):
-            raise DataError("test_dl takes a list of images, and was given one: put it into a list")
+            raise DataError("test_dl takes a list of images, not a single image; put the image into a list")
         if not len(test_items):
-            raise DataError("test_dl was given no images")
+            raise DataError("test_dl got an empty list; give at least one image")
         for item in test_items if with_labels else ():
             _check_label(item, self.vocab)
         return super().test_dl(test_items, rm_type_tfms, with_labels, **kwargs)
 
 
 def image_block(source: Source, settings: DataSettings, stats: Stats) -> DataBlock:
-    """Items of `source` to normalised batches; on its own it reads every image each time.
+    """Returns the `DataBlock` that turns the items of a source into normalised batches.
+
+    Loaders built from it alone decode every image again in each epoch; `image_loaders` adds the decoded images.
 
     Args:
         source: an opened source.
-        settings: how its images become batches.
-        stats: mean and deviation of the training images.
+        settings: size, augmentation and seed.
+        stats: mean and standard deviation of the training images.
     """
     fill = tuple(round(255 * m) for m in stats.mean)  # 0 after normalisation
     images = TransformBlock(
@@ -105,7 +107,7 @@ def image_block(source: Source, settings: DataSettings, stats: Stats) -> DataBlo
         splitter=partial(_split, len(source.train)),
         get_y=label_of,
     )
-    # fastai gives every block its `ToTensor`; `SquareTensor` says why it is left out
+    # fastai adds `ToTensor` to every block; the docstring of `SquareTensor` explains why it is removed
     block.default_item_tfms = block.default_item_tfms.filter(lambda t: not isinstance(t, ToTensor))
     return block.new()
 
@@ -113,15 +115,16 @@ def image_block(source: Source, settings: DataSettings, stats: Stats) -> DataBlo
 def image_dls(
     source: Data, recipe: DataRecipe, stats: Stats | None = None, device: torch.device | None = None
 ) -> ImageLoaders:
-    """Loaders of a source, ready to train on.
+    """Open a source and return its training and validation loaders.
 
     Args:
         source: see `open_source`.
-        recipe: a `Recipe`, or whatever else knows its `data_settings`.
-        stats, device: see `image_loaders`.
+        recipe: a `Recipe`, or another object with the fields of `DataRecipe`.
+        stats: see `image_loaders`.
+        device: see `image_loaders`.
 
     Raises:
-        DataError: data that cannot be found, fetched or used.
+        DataError: the data cannot be found, downloaded or used.
     """
     opened = open_source(source, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
     return image_loaders(opened, recipe.data_settings(opened), stats, device)
@@ -130,16 +133,19 @@ def image_dls(
 def image_loaders(
     source: Source, settings: DataSettings, stats: Stats | None = None, device: torch.device | None = None
 ) -> ImageLoaders:
-    """Loaders of an opened source. One without training images shows its validation images in both loaders.
+    """Returns the training and validation loaders of an opened source.
+
+    If the source has no training images, both loaders contain its validation images.
 
     Args:
         source: an opened source.
-        settings: how its images become batches.
-        stats: what a trained model was normalised with; without them they come from the training images.
-        device: where the batches are to be; without it fastai's default device.
+        settings: size, batch size, augmentation and workers.
+        stats: mean and standard deviation for the normalisation, as those of a trained model; None computes them from
+            the training images.
+        device: device of the batches; None is fastai's default device.
 
     Raises:
-        DataError: an image that cannot be read, named.
+        DataError: an image cannot be read; the message names it.
     """
     pixels = load_pixels(source, settings.size, settings.cache)
     if pixels is None and source.train:
@@ -148,7 +154,7 @@ def image_loaders(
     dls = image_block(source, settings, stats).dataloaders(
         source,
         bs=settings.batch_size,
-        val_bs=2 * settings.batch_size,  # no gradients to keep
+        val_bs=2 * settings.batch_size,  # validation stores no gradients, so a larger batch fits
         num_workers=settings.workers,
         dl_kwargs=[{"store": s} for s in _stores(source, pixels)],
         device=device or default_device(),
@@ -157,25 +163,32 @@ def image_loaders(
 
 
 def _check_label(item: object, classes: Sequence[str]) -> None:
-    """Raise a `DataError` where `label_of` finds none of the classes."""
+    """Raise a `DataError` if the label of `item` is not one of `classes`."""
     if not isinstance(item, str | Path) and not hasattr(item, "label"):
-        raise DataError(f"{type(item).__name__}: it has no label; give paths in folders of classes, or no with_labels")
+        raise DataError(
+            f"{type(item).__name__}: the item has no label; give paths in class folders, or omit with_labels"
+        )
     if label_of(item) not in classes:
-        known = ", ".join(map(str, classes[:MOST_NAMED])) + (", …" if len(classes) > MOST_NAMED else "")
-        raise DataError(f"{item}: its label {label_of(item)!r} is none of the model's classes, which are {known}")
+        known = ", ".join(map(str, classes[:MAX_CLASSES_NAMED])) + (", …" if len(classes) > MAX_CLASSES_NAMED else "")
+        raise DataError(f"{item}: its label {label_of(item)!r} is not a class of the model; the classes are {known}")
 
 
 def _items(source: Source) -> list[ImageItem]:
+    """Returns all images, training images first."""
     return [*source.train, *source.valid]
 
 
 def _split(n_train: int, items: Sequence[Any]) -> tuple[list[int], list[int]]:
-    """Positions of the training and the validation items. fastai needs training items: without any, all are."""
+    """Returns the indices of the training and of the validation items.
+
+    fastai requires training items, so if there are none, the validation items are used as both.
+    """
     everything = list(range(len(items)))
     return everything[: n_train or None], everything[n_train:]
 
 
 def _stores(source: Source, pixels: np.ndarray | None) -> list[Store | None]:
+    """Returns the decoded images of the training and of the validation split; None if they are not kept."""
     if pixels is None:
         return [None, None]
     targets = targets_of(_items(source), source.classes)

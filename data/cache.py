@@ -1,4 +1,4 @@
-"""Decode a source once: one uint8 file of all images beside fastai's data, memory-mapped on reading."""
+"""Decode a source once and cache its pixels, as one memory-mapped uint8 file next to fastai's data folder."""
 
 import json
 import logging
@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.cache_files import cache_path, locked
 from data.common.errors import DataError
 from data.common.files import replacing, write_json
 from data.decode import decode
 from data.items import ImageItem
-from data.kept import kept_path, locked
 from data.opening import Source
 from data.settings import Cache
 
-AUTO_LIMIT = 512 * 2**20  # bytes of decoded images that `auto` keeps
-STATS_SAMPLE = 2000  # images that mean and deviation come from where nothing is kept
-READING = 2  # raised whenever `read_pixels` gives other pixels for a file, so that kept ones are made again
-COUNTED_AT_ONCE = 2**22  # pixels; counting takes 8 bytes for each
+AUTO_LIMIT_BYTES = 512 * 2**20  # largest size of the decoded images that the setting `auto` keeps
+STATS_SAMPLE_IMAGES = 2000  # images that mean and deviation are computed from if no decoded images are kept
+PIXELS_VERSION = 2  # version of `read_pixels`; raise it when its pixels change, to rebuild cached files
+MAX_PIXELS_PER_COUNT = 2**22  # pixels counted in one call, which takes 8 bytes per pixel
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,11 @@ log = logging.getLogger(__name__)
 class Stats(NamedTuple):
     """Mean and standard deviation of each channel over the training images, as fractions of 255.
 
-    A channel that is the same in every pixel of every image has the deviation 1, so that it can be divided by.
+    A channel that has the same value in every pixel of every image gets the deviation 1, to avoid division by zero.
+
+    Attributes:
+        mean: red, green, blue.
+        std: red, green, blue.
     """
 
     mean: tuple[float, ...]
@@ -33,21 +37,23 @@ class Stats(NamedTuple):
 
 
 def load_pixels(source: Source, size: int, cache: Cache = "auto") -> np.ndarray | None:
-    """All images, training ones first, N×size×size×3; None where they are not to be kept.
+    """Returns the decoded images, N×size×size×3, uint8, training images first; None if they are not to be kept.
 
     Args:
-        cache: memory keeps them always, none never, auto up to 512 MiB.
+        source: an opened source.
+        size: side of the square images, in pixels.
+        cache: `memory` always keeps them, `none` never, `auto` keeps up to 512 MiB.
 
     Raises:
-        DataError: an image that cannot be read, named.
+        DataError: an image cannot be read; the message names it.
     """
     images = [*source.train, *source.valid]
     shape = (len(images), size, size, 3)
-    if cache == "none" or (cache == "auto" and np.prod(shape) > AUTO_LIMIT):
+    if cache == "none" or (cache == "auto" and np.prod(shape) > AUTO_LIMIT_BYTES):
         return None
     if source.stamp is None:
         return _decoded(images, size)
-    path = kept_path(source.name, source.stamp, f"{size}px-v{READING}.npy")
+    path = cache_path(source.name, source.stamp, f"{size}px-v{PIXELS_VERSION}.npy")
     with locked(path):
         if not path.exists():
             with replacing(path) as scratch:
@@ -56,28 +62,36 @@ def load_pixels(source: Source, size: int, cache: Cache = "auto") -> np.ndarray 
 
 
 def load_stats(source: Source, size: int, pixels: np.ndarray | None) -> Stats:
-    """Mean and deviation of the training images, computed once.
+    """Returns mean and standard deviation of the training images, from the cache if they were computed before.
 
     Args:
-        pixels: what `load_pixels` gave; without them a sample of the images is decoded.
+        source: an opened source.
+        size: side of the square images, in pixels.
+        pixels: the result of `load_pixels`; if None, 2,000 of the images are decoded.
 
     Raises:
-        DataError: no training images, or one that cannot be read.
+        DataError: there are no training images, or one cannot be read.
     """
     if not source.train:
-        raise DataError(f"{source.name}: no training images to take mean and deviation from; give `stats`")
-    stats = _stats(source, size, pixels) if source.stamp is None else _kept_stats(source, size, source.stamp, pixels)
+        raise DataError(f"{source.name}: there are no training images to compute mean and deviation from; give `stats`")
+    stats = (
+        _compute_stats(source, size, pixels)
+        if source.stamp is None
+        else _cached_stats(source, size, source.stamp, pixels)
+    )
     constant = [name for name, std in zip(("red", "green", "blue"), stats.std, strict=True) if std == 1]
-    if constant:  # no values between 0 and 1 deviate as much
-        log.warning("%s: the training images have one value of %s in all pixels", source.name, " and ".join(constant))
+    if constant:  # the mark of a constant channel: the deviation of values from 0 to 1 is at most 0.5
+        log.warning(
+            "%s: %s has the same value in all pixels of the training images", source.name, " and ".join(constant)
+        )
     return stats
 
 
-def _kept_stats(source: Source, size: int, stamp: str, pixels: np.ndarray | None) -> Stats:
-    path = kept_path(source.name, stamp, f"{size}px-v{READING}.json")
+def _cached_stats(source: Source, size: int, stamp: str, pixels: np.ndarray | None) -> Stats:
+    path = cache_path(source.name, stamp, f"{size}px-v{PIXELS_VERSION}.json")
     with locked(path):
         if not path.exists():
-            write_json(path, _stats(source, size, pixels)._asdict())
+            write_json(path, _compute_stats(source, size, pixels)._asdict())
     return Stats(**{name: tuple(values) for name, values in json.loads(path.read_text()).items()})
 
 
@@ -87,23 +101,23 @@ def _decoded(images: list[ImageItem], size: int) -> np.ndarray:
     return out
 
 
-def _stats(source: Source, size: int, pixels: np.ndarray | None) -> Stats:
+def _compute_stats(source: Source, size: int, pixels: np.ndarray | None) -> Stats:
     if pixels is not None:
-        return _measure(pixels[: len(source.train)])
-    step = max(1, len(source.train) // STATS_SAMPLE)
-    return _measure(_decoded(source.train[::step][:STATS_SAMPLE], size))
+        return _channel_stats(pixels[: len(source.train)])
+    step = max(1, len(source.train) // STATS_SAMPLE_IMAGES)
+    return _channel_stats(_decoded(source.train[::step][:STATS_SAMPLE_IMAGES], size))
 
 
-def _measure(pixels: np.ndarray) -> Stats:
-    """Exact: the values are counted, 256 kinds a channel."""
+def _channel_stats(pixels: np.ndarray) -> Stats:
+    """Returns exact statistics, computed from how often each of the 256 values occurs in each channel."""
     counts = np.zeros((3, 256))
-    step = max(1, COUNTED_AT_ONCE // pixels[0, ..., 0].size)  # images
+    step = max(1, MAX_PIXELS_PER_COUNT // pixels[0, ..., 0].size)  # images counted in one call
     for start in range(0, len(pixels), step):
         part = pixels[start : start + step]
         counts += [np.bincount(part[..., c].ravel(), minlength=256) for c in range(3)]
-    share = counts / counts.sum(axis=1, keepdims=True)  # 3×256
+    frequency = counts / counts.sum(axis=1, keepdims=True)  # 3×256
     values = np.arange(256) / 255
-    mean = share @ values
-    variance = np.maximum(share @ values**2 - mean**2, 0)
-    variance[(counts > 0).sum(axis=1) == 1] = 1  # exactly, where rounding leaves a little
+    mean = frequency @ values
+    variance = np.maximum(frequency @ values**2 - mean**2, 0)
+    variance[(counts > 0).sum(axis=1) == 1] = 1  # set directly, because rounding errors may leave a small variance
     return Stats(tuple(mean.tolist()), tuple(np.sqrt(variance).tolist()))

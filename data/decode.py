@@ -1,4 +1,4 @@
-"""Many images to pixels at once, in as many processes as there are processors."""
+"""Decode many images in parallel, with one process per processor."""
 
 import os
 import signal
@@ -15,87 +15,95 @@ from data.common.errors import DataError
 from data.common.progress import on_terminal
 from data.items import ImageItem
 
-AT_ONCE = 64  # files that a process decodes before it asks for more; fewer start no further process
-SMALL_SIDE = 8  # pixels: a JPEG that is only to be tried is decoded at an eighth of its size
-ADVICE = ", or leave such images out with `skip_bad`"  # an image of a set need not end the run
+CHUNK_IMAGES = 64  # images that a process decodes per task; smaller sets start no processes
+TRIAL_SIDE = 8  # side in pixels at which images are test-read, so that large JPEGs are decoded at 1/8 of their size
+SKIP_BAD_ADVICE = ", or leave such images out with `skip_bad`"  # advice that ends the message about an unreadable image
 
 T = TypeVar("T")
 
 
 def decode(items: Sequence[ImageItem], out: np.ndarray) -> None:
-    """Fill `out`, N×size×size×3, with the pixels of `items`; a bar on a terminal shows how far it is.
+    """Fill `out` with the pixels of `items`, with a progress bar on a terminal.
 
-    Processes need `out` to be a mapped file, which they share.
+    Args:
+        items: N images.
+        out: N×size×size×3, uint8. Only a memory-mapped file is filled by several processes, because they share it.
 
     Raises:
-        DataError: an image that cannot be read, named.
+        DataError: an image cannot be read; the message names it.
     """
 
     def fill(start: int) -> None:
-        for i, item in enumerate(items[start : start + AT_ONCE], start):
+        for i, item in enumerate(items[start : start + CHUNK_IMAGES], start):
             try:
                 out[i] = item.read(out.shape[1])
             except DataError as error:
-                raise DataError(f"{error}{ADVICE}") from error
+                raise DataError(f"{error}{SKIP_BAD_ADVICE}") from error
 
-    for _ in shares(fill, len(items), "decoding images", alone=not isinstance(out, np.memmap)):
+    for _ in map_chunks(fill, len(items), "decoding images", alone=not isinstance(out, np.memmap)):
         pass
 
 
-def unreadable(items: Sequence[ImageItem]) -> dict[int, str]:
-    """Read every image once; for each that cannot be read, at its position, what is wrong with which file."""
+def read_errors(items: Sequence[ImageItem]) -> dict[int, str]:
+    """Read every image once and return the error messages of those that cannot be read, by their positions in `items`.
+
+    Each message names the file and what is wrong with it.
+    """
 
     def find(start: int) -> dict[int, str]:
         found = {}
-        for i, item in enumerate(items[start : start + AT_ONCE], start):
+        for i, item in enumerate(items[start : start + CHUNK_IMAGES], start):
             try:
-                item.read(SMALL_SIDE)
+                item.read(TRIAL_SIDE)
             except DataError as error:
                 found[i] = str(error)
         return found
 
     found: dict[int, str] = {}
-    for part in shares(find, len(items), "trying images"):
+    for part in map_chunks(find, len(items), "test-reading images"):
         found |= part
     return found
 
 
-def shares(work: Callable[[int], T], count: int, description: str, alone: bool = False) -> Iterator[T]:
-    """What `work` returns for 0, 64, 128, … below `count`, in that order; a bar on a terminal shows how far it is.
+def map_chunks(work: Callable[[int], T], count: int, description: str, alone: bool = False) -> Iterator[T]:
+    """Yield the results of `work` for chunks of 64 items, in order, with a progress bar on a terminal.
 
-    Threads would not help: most of the time goes to Python, which runs in one thread at a time.
+    The chunks run in several processes. Threads would not help, because most of the time is spent in Python code,
+    which runs in one thread at a time.
 
     Args:
-        work: handles 64 items from a position on; in another process, where its result must be picklable.
-        alone: start no processes.
+        work: is called with the position of the first item of each chunk: 0, 64, 128, …; its result is picklable.
+        count: number of items.
+        description: text beside the progress bar.
+        alone: run everything in this process.
     """
-    starts = range(0, count, AT_ONCE)
-    processes = min(cores(), count // AT_ONCE)
+    starts = range(0, count, CHUNK_IMAGES)
+    processes = min(cores(), count // CHUNK_IMAGES)
     bar: dict[str, Any] = {"description": description, "total": len(starts), **on_terminal()}
-    if alone or processes < 2 or sys.platform in ("win32", "darwin"):  # those do not fork
+    if alone or processes < 2 or sys.platform in ("win32", "darwin"):  # there, processes are not forked
         yield from track(map(work, starts), **bar)
         return
-    pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (work,))
+    pool = ProcessPoolExecutor(processes, get_context("fork"), _start_worker, (work,))
     try:
-        yield from track(pool.map(_share, starts), **bar)
+        yield from track(pool.map(_run_chunk, starts), **bar)
     finally:
-        pool.shutdown(cancel_futures=True)  # after a bad file, do not read the rest first
+        pool.shutdown(cancel_futures=True)  # after an error, do not decode the remaining images
 
 
-_work: Callable[[int], Any]  # in a process of `shares`: what it does
+_work: Callable[[int], Any]  # function that a worker process of `map_chunks` calls
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """Returns the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _begin(work: Callable[[int], Any]) -> None:
-    """In a new process: its work is inherited and not copied; Ctrl-C is for the process that began it."""
+def _start_worker(work: Callable[[int], Any]) -> None:
+    """Set up a forked worker, which inherits `work` without pickling it and leaves Ctrl-C to its parent."""
     global _work
     _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _share(start: int) -> Any:
+def _run_chunk(start: int) -> Any:
     return _work(start)

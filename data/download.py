@@ -1,8 +1,8 @@
-"""Fetch one of fastai's data sets into fastai's data directory.
+"""Download one of fastai's data sets into fastai's data folder.
 
-`untar_data` itself prints its bar to stdout, waits for ever for a silent server, unpacks without tarfile's
-filter, may leave half a folder behind when interrupted, and ends in a NameError when a transfer is cut short.
-All five are mended here; its directories and its integrity check are used.
+fastai's `untar_data` prints its progress bar to stdout, never times out, unpacks without the filter of tarfile, may
+leave an incomplete folder when interrupted, and raises a NameError when a transfer is cut short. This module fixes all
+five, and uses the folders and the integrity check of fastai.
 """
 
 import tarfile
@@ -22,14 +22,14 @@ from data.common.files import filling, replacing
 from data.common.progress import on_terminal
 from data.home import home_path
 
-SILENCE = 10  # seconds without a byte after which a transfer is given up
+TIMEOUT_SECONDS = 10  # seconds without data after which a download is stopped
 
 
 def fetch(url: str) -> Path:
-    """The folder that the archive at `url` unpacks to; the network is only used where it is not there yet.
+    """Returns the unpacked folder of the archive at `url`, which is downloaded if the folder does not exist yet.
 
     Raises:
-        DataError: no network, a server that is silent, a damaged archive.
+        DataError: there is no network, the server does not answer, or the archive is damaged.
     """
     archive = home_path("archive") / Path(url).name
     folder = home_path("data") / archive.stem
@@ -49,8 +49,8 @@ def fetch(url: str) -> Path:
 def _advice(url: str, folder: Path, error: Exception) -> str:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return (
-        f"{folder.name} could not be fetched from {url} ({reason}).\n"
-        f"Unpack it by hand into {folder}, with train/ and test/ inside, or set `data` to digits."
+        f"{folder.name} could not be downloaded from {url} ({reason}).\n"
+        f"Unpack it manually into {folder}, so that it contains train/ and test/, or set `data` to digits."
     )
 
 
@@ -62,18 +62,21 @@ def _download(url: str, archive: Path) -> None:
     checker = FastDownload(fastai_cfg(), module=fastai.data)
     if archive.exists() and checker.check(url, archive):
         return
-    columns = (TextColumn(f"fetching {archive.name}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn(f"downloading {archive.name}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with replacing(archive) as draft:
         with Progress(*columns, **on_terminal()) as progress:
             task = progress.add_task("")
             for done, total in _transfer(url, draft):
                 progress.update(task, completed=done, total=total)
         if not checker.check(url, draft):
-            raise OSError("the file that came is not the one that fastai knows")
+            raise OSError("the size or checksum of the downloaded file is not the one that fastai lists")
 
 
 def _transfer(url: str, to: Path) -> Iterator[tuple[int, int]]:
-    """Bytes so far and in all, from a thread: looking up a name and trying its addresses know no timeout."""
+    """Download `url` to the file `to` in a thread, and yield the number of bytes so far and in total.
+
+    The thread makes a timeout possible, because a DNS lookup and a connection attempt have none of their own.
+    """
     events: Queue[tuple[int, int] | Exception | None] = Queue()
 
     def work() -> None:
@@ -85,16 +88,19 @@ def _transfer(url: str, to: Path) -> Iterator[tuple[int, int]]:
 
     Thread(target=work, daemon=True).start()
     try:
-        while (event := events.get(timeout=SILENCE)) is not None:
+        while (event := events.get(timeout=TIMEOUT_SECONDS)) is not None:
             if isinstance(event, Exception):
                 raise event
             yield event
     except Empty:
-        raise TimeoutError(f"nothing came for {SILENCE} seconds") from None
+        raise TimeoutError(f"no data for {TIMEOUT_SECONDS} seconds") from None
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Into `folder`, without the one folder that holds all; an archive that cannot be unpacked is removed."""
+    """Unpack an archive into `folder`; an archive that cannot be unpacked is deleted.
+
+    If all its files are in a single top-level folder, that folder becomes `folder`.
+    """
     with filling(folder) as draft:
         try:
             with tarfile.open(archive) as tar:

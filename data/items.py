@@ -1,4 +1,4 @@
-"""The items of a source: images that know their label and how to be read."""
+"""The items of a source: an image file or another image, with its label and methods to read it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-if TYPE_CHECKING:  # whoever lists files need not wait for OpenCV
+if TYPE_CHECKING:  # listing files needs neither NumPy nor Pillow
     import numpy as np
     from PIL import Image
 
 
 class ImageItem(Protocol):
-    """One image of a source, not yet read."""
+    """One image of a source, which is read on request."""
 
     @property
     def label(self) -> str:
@@ -21,40 +21,40 @@ class ImageItem(Protocol):
 
     @property
     def identity(self) -> tuple[str | int, ...]:
-        """What tells it from other images on every machine: the fingerprint of a source is made of these."""
+        """Values that identify the image, the same on every machine; the fingerprint of a source is their digest."""
         ...
 
     @property
     def version(self) -> tuple[str | int, ...] | None:
-        """What changes whenever its pixels may have; None where nobody can tell, and no file may keep its pixels."""
+        """Values that differ whenever the pixels may have changed; None if unknown, and then no file caches them."""
         ...
 
     def read(self, size: int) -> np.ndarray:
-        """Its pixels, size×size×3, uint8: the shorter side resized to `size`, the centre cropped.
+        """Returns the pixels, size×size×3, uint8: the shorter side resized to `size`, the centre cropped.
 
         Raises:
-            DataError: an image that cannot be read, named.
+            DataError: the image cannot be read; the message names it.
         """
         ...
 
     def open(self) -> Image.Image:
-        """The whole image as a person sees it, in RGB.
+        """Returns the whole image in RGB, upright.
 
         Raises:
-            DataError: an image that cannot be read, named.
+            DataError: the image cannot be read; the message names it.
         """
         ...
 
 
 class ImageFile(NamedTuple):
-    """A file as it was when it was listed, in plain values: 60,000 `Path` objects take a second to handle.
+    """An image file as it was when it was listed. It holds strings, because 60,000 `Path` objects take a second.
 
     Attributes:
-        folder: the directory that `name` is relative to.
+        folder: the folder that `name` is relative to.
         label: the name of its class.
-        name: path of the file in `folder`.
-        bytes: its length.
-        mtime_ns: when it was last changed, in nanoseconds.
+        name: path of the file, relative to `folder`.
+        bytes: size of the file.
+        mtime_ns: time of its last change, in nanoseconds.
     """
 
     folder: str
@@ -65,6 +65,7 @@ class ImageFile(NamedTuple):
 
     @property
     def path(self) -> Path:
+        """The path of the file."""
         return Path(os.fspath(self))
 
     def __fspath__(self) -> str:
@@ -72,23 +73,27 @@ class ImageFile(NamedTuple):
 
     @property
     def identity(self) -> tuple[str | int, ...]:
+        """Label, name and size."""
         return self.label, self.name, self.bytes
 
     @property
     def version(self) -> tuple[str | int, ...]:
+        """All fields, including the time of the last change."""
         return tuple(self)
 
     def read(self, size: int) -> np.ndarray:
+        """See `ImageItem.read`."""
         from data.reading import read_pixels
 
         return read_pixels(os.fspath(self), size)
 
     def open(self) -> Image.Image:
+        """See `ImageItem.open`."""
         from data.reading import open_rgb
 
         return open_rgb(os.fspath(self))
 
 
 def label_of(item: object) -> str:
-    """The label of an item of a source; of a plain path, the name of the folder that it lies in."""
+    """Returns the label of an item of a source, or the name of the parent folder of a path."""
     return str(item.label if hasattr(item, "label") else Path(str(item)).parent.name)

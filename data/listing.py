@@ -1,4 +1,4 @@
-"""The list of a folder's images, kept in a file: to ask for 60,000 files takes a second."""
+"""Cache the list of the images in a folder, because listing 60,000 files takes a second."""
 
 import hashlib
 import json
@@ -6,22 +6,23 @@ import os
 from pathlib import Path
 from typing import Any
 
+from data.cache_files import cache_folder, locked
 from data.common.files import replacing
 from data.items import ImageFile
-from data.kept import kept_folder, locked
 from data.sources.folder import list_splits
 from data.sources.registry import Splits
 
 
-def kept_splits(root: Path) -> Splits:
-    """`list_splits` of a folder whose files are added or removed, and never edited in place: listed once.
+def cached_splits(root: Path) -> Splits:
+    """Returns the images of a folder, from the cached list if no file was added or removed.
 
-    The list is made anew when a class folder or a split changes. A file that is edited in place changes no folder.
+    Use it only for folders whose files are never edited in place: editing a file does not change the time of its
+    folder, so the cached list would keep the old size and time of the file.
 
     Raises:
         DataError: see `list_splits`.
     """
-    path = kept_folder() / f"{root.name}-{_stamp(root)}.images.json"
+    path = cache_folder() / f"{root.name}-{_stamp(root)}.images.json"
     with locked(path):
         if not path.exists():
             with replacing(path) as scratch:
@@ -35,7 +36,7 @@ def _files(rows: list[list[Any]]) -> list[ImageFile]:
 
 
 def _stamp(root: Path) -> str:
-    """Of the names and times of the folder, its splits and their class folders."""
+    """Returns a digest of the paths and change times of the folder, its split folders and their class folders."""
     folders = [root, *_subfolders(root)]
     folders += [inner for split in folders[1:] for inner in _subfolders(split)]
     facts = [(str(folder), folder.stat().st_mtime_ns) for folder in folders]

@@ -1,18 +1,19 @@
-"""Keep glibc from hoarding the memory of large arrays."""
+"""Return the memory of freed large arrays to the system at once (glibc only)."""
 
 import ctypes
 import platform
 
-M_MMAP_THRESHOLD = -3  # of malloc.h
-LARGE = 1 << 20  # bytes
+M_MMAP_THRESHOLD = -3  # number of the option in malloc.h
+MMAP_THRESHOLD_BYTES = 1 << 20  # size from which a block gets a memory mapping of its own
 
 
 def return_large_blocks() -> None:
-    """From now on the memory of large arrays goes back to the system as soon as they are freed.
+    """Make malloc return freed blocks of 1 MiB or more to the system at once; without glibc, do nothing.
 
-    glibc raises its threshold for that to the largest block that was ever freed; later ones come from the heap, where a
-    small object in the gap of a batch keeps the next from fitting: a worker that makes batches of 25 MB grew by one
-    each. Elsewhere than under glibc nothing is done. Source: mallopt(3), M_MMAP_THRESHOLD.
+    By default glibc raises this threshold to the size of the largest block freed so far. Later batches are then
+    allocated on the heap, where small objects fragment it: a worker process grew by one batch of 25 MB per step.
+
+    Source: mallopt(3), M_MMAP_THRESHOLD.
     """
     if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)

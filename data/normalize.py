@@ -1,4 +1,4 @@
-"""Normalisation as a transform of fastai's batches, on the device."""
+"""The batch transform that normalises images on the device."""
 
 import torch
 from fastai.torch_core import TensorImage
@@ -11,22 +11,26 @@ from data.floats import normalised
 
 
 class NormalizeBytes(Transform):
-    """uint8 images, or floats from 0 to 1, to float32 with mean 0 and deviation 1 in each channel.
+    """Normalises images to float32 with mean 0 and standard deviation 1 in each channel.
 
-    It decodes to fractions of 255.
+    The input is N×C×H×W, uint8 or floats from 0 to 1. Decoding returns floats from 0 to 1.
+
+    Args:
+        stats: mean and standard deviation of the training images.
     """
 
-    order = 99
-    per_image = True  # each image alone decides its result: several batches may be treated at once
-    parameters = L("mean", "std")  # fastai moves these with the loader
+    order = 99  # position among the transforms of fastai: last, as its `Normalize`
+    per_image = True  # each image is transformed independently, so several batches can be transformed together
+    parameters = L("mean", "std")  # names of the tensors that fastai moves to the device of the loader
 
     def __init__(self, stats: Stats) -> None:
         self.mean, self.std = (torch.tensor(values) for values in stats)
 
     def encodes(self, x: Tensor) -> Tensor:
+        """Returns normalised images, and targets unchanged."""
         if not isinstance(x, TensorImage):
-            # Targets. Left to fasttransform's dispatch, they end in an error that it drops in a cycle of
-            # references, which keeps every batch alive until garbage is collected.
+            # Without this check, fasttransform catches an exception for the targets whose traceback keeps every
+            # batch alive until the next garbage collection.
             return x
         if x.is_floating_point():
             return (x - self.mean[:, None, None]) / self.std[:, None, None]
@@ -34,4 +38,5 @@ class NormalizeBytes(Transform):
         return normalised(pixels, self.mean, self.std).as_subclass(type(x))
 
     def decodes(self, x: TensorImage) -> TensorImage:
+        """Returns the images as floats from 0 to 1."""
         return (x * self.std[:, None, None] + self.mean[:, None, None]).clamp(0, 1)

@@ -1,59 +1,67 @@
-"""Open a source: find its images, split them, and say what they are."""
+"""Open a source: find its images, split them into training and validation, and describe them."""
 
 import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from data import sampling
 from data.common.errors import DataError
 from data.items import ImageItem
-from data.readable import tried
+from data.readable import cached_read_errors
 from data.settings import Mirror
 from data.sources.dataset import ImageDataset, dataset_splits
-from data.sources.notes import some
-from data.sources.registry import NOTHING, USUAL, Splits, Suits, find
+from data.sources.notes import join_names
+from data.sources.registry import DEFAULT_SUITS, NO_TRAINING_IMAGES, Splits, Suits, find
 from data.sources.splits import natural
 
 log = logging.getLogger(__name__)
 
-LARGEST_OWN_SIDE = 64  # pixels; photographs are shrunk to it where no size is asked for
-SMALLEST_SIDE = 8  # pixels; the net halves its input three times
+MAX_DEFAULT_SIDE = 64  # pixels; largest default size, to which photographs are resized
+MIN_SIDE = 8  # pixels; smallest default size, because the model halves its input three times
 
 
 @dataclass(frozen=True)
 class Source:
-    """Images with their labels and their split.
+    """The training and validation images of an opened source, with their labels.
 
     Attributes:
-        name: what was opened: a name, a path, or the type of a dataset.
-        train, valid: the images in a fixed order.
-        classes: names; the position is the target.
-        size: the images' own side in pixels, at most 64.
-        mirror: the mirroring that suits them; see `DataSettings`.
-        crop: the border to crop from that suits them, as a fraction of the side.
-        fingerprint: of the labels and identities of the images, the same on every machine.
-        stamp: of where the images are and when they were changed; None where nobody can tell, and their pixels are
-            not kept on disk.
-        skipped: what is wrong with each image that was left out because it cannot be read, with its name.
+        name: the name or path that was opened, or the type of a dataset.
+        train: training images in a fixed order.
+        valid: validation images in a fixed order.
+        classes: names of the classes; the position of a name is the target.
+        size: default side of the square images, in pixels: that of the first image, limited to 8 to 64.
+        mirror: default mirroring for these images; see `DataSettings`.
+        crop: default border for the random crop, as a fraction of the side.
+        fingerprint: digest of the labels and identities of the images, the same on every machine.
+        stamp: digest of the locations and change times of the images; None if unknown, and then no file caches their
+            pixels.
+        skipped: error message of each image that was left out because it cannot be read, with its name.
     """
 
     name: str
-    train: list[ImageItem] = field(repr=False)
-    valid: list[ImageItem] = field(repr=False)
+    train: list[ImageItem]
+    valid: list[ImageItem]
     classes: list[str]
     size: int
     mirror: Mirror
     crop: float
     fingerprint: str
     stamp: str | None
-    skipped: tuple[str, ...] = field(default=(), repr=False)
+    skipped: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        images = f"{len(self.train):,} training and {len(self.valid):,} validation images"
+        return f"{self.name}: {images} of {len(self.classes)} classes"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self})"
 
     def without_images(self) -> "Source":
-        """What is exported with a model."""
+        """Returns the source without its images, for the export of a model."""
         return replace(self, train=[], valid=[], skipped=())
 
 
@@ -63,18 +71,18 @@ Data = str | Path | Source | ImageDataset | tuple[ImageDataset, ImageDataset]
 def open_source(
     data: Data, seed: int = 0, limit: int | None = None, holdout: int | None = None, skip_bad: bool = False
 ) -> Source:
-    """Find the images of a data set, fetching it where it has a name and is not there yet.
+    """Open a source; a named source is downloaded on first use.
 
     Args:
-        data: the name of a source (see `source_names`), a folder, a table of labels, a dataset or a pair of them; an
-            opened source is returned as it is.
-        seed: decides what is held out and what is left out.
-        limit: at most this many training and this many validation images, class-balanced.
-        holdout: validate on this many class-balanced training images; the test images are not touched.
-        skip_bad: read every image once, and leave out those that cannot be read. The split of the others stays.
+        data: the name of a source (see `source_names`), a folder, a table of labels, a dataset or a pair of datasets;
+            an opened source is returned unchanged.
+        seed: determines which images are held out and which are left out by `limit`.
+        limit: maximum number of training images and of validation images, class-balanced.
+        holdout: number of class-balanced training images to validate on; the test images are then not used.
+        skip_bad: read every image once and leave out those that cannot be read. The split of the others is unchanged.
 
     Raises:
-        DataError: data that cannot be found, fetched or used.
+        DataError: the data cannot be found, downloaded or used.
     """
     if isinstance(data, Source):
         return data
@@ -86,28 +94,28 @@ def open_source(
     elif valid is None:
         train, valid = sampling.split_fifth(train, seed)
     train, valid = sampling.at_most(train, limit, seed), sampling.at_most(list(valid), limit, seed)
-    skipped: dict[int, str] = tried([*train, *valid], name, _stamp(train, valid)) if skip_bad else {}
+    skipped: dict[int, str] = cached_read_errors([*train, *valid], name, _stamp(train, valid)) if skip_bad else {}
     if skipped:
         train, valid = _without(name, train, valid, skipped)
     if not valid:
         raise DataError(
-            f"{name}: no images to validate on; give each class two images or more, or images of a validation split"
+            f"{name}: no images to validate on; give each class at least two images, or give a validation split"
         )
     return _described(name, train, valid, classes, suits, tuple(skipped.values()))
 
 
 def validation_source(data: Data, classes: Sequence[str]) -> Source:
-    """The images to validate a trained model on: the validation split of `data`, or all of it where it has none.
+    """Open the images to validate a trained model on: the validation split, or all images if there is none.
 
     Args:
         data: see `open_source`.
-        classes: the model's.
+        classes: names of the classes of the model.
 
     Returns:
         A source without training images.
 
     Raises:
-        DataError: data that cannot be found, fetched or used; a class that the model does not know.
+        DataError: the data cannot be found, downloaded or used, or have a class that the model does not have.
     """
     if isinstance(data, Source):
         name, images, suits = data.name, data.valid, Suits(data.mirror, data.crop)
@@ -115,56 +123,62 @@ def validation_source(data: Data, classes: Sequence[str]) -> Source:
         name, splits, suits = _find(data)
         images = list(splits.valid or splits.train)
     if not images:
-        raise DataError(f"{name}: no images to validate on; give images of the model's classes")
+        raise DataError(f"{name}: no images to validate on; give images of the classes of the model")
     unknown = sorted({image.label for image in images} - set(classes))
     if unknown:
-        raise DataError(f"{name}: the model has no class {', '.join(unknown)}; it knows {', '.join(classes)}")
+        raise DataError(f"{name}: the model has no class {', '.join(unknown)}; its classes are {', '.join(classes)}")
     return _described(name, [], images, list(classes), suits)
 
 
 def _find(data: str | Path | ImageDataset | tuple[ImageDataset, ImageDataset]) -> tuple[str, Splits, Suits]:
-    """The name of a source, its images, and what suits them."""
+    """Returns the name of a source, its images, and the augmentation that suits them."""
     if isinstance(data, str | Path):
         kind = find(str(data))
         return str(data), kind.splits(str(data)), kind.suits
     first = data[0] if isinstance(data, tuple) else data
-    return type(first).__name__, dataset_splits(data), USUAL
+    return type(first).__name__, dataset_splits(data), DEFAULT_SUITS
 
 
 def _without(
     name: str, train: list[ImageItem], valid: list[ImageItem], bad: Mapping[int, str]
 ) -> tuple[list[ImageItem], list[ImageItem]]:
-    """Both splits without the images at the positions `bad`, which are counted through both.
+    """Returns both splits without the unreadable images.
+
+    Args:
+        name: name of the source.
+        train: training images.
+        valid: validation images.
+        bad: error messages by the position of the image in `train` followed by `valid`.
 
     Raises:
-        DataError: a class with no image left to train on.
+        DataError: a class has no training image left.
     """
     good = [
         [image for i, image in enumerate(part, at) if i not in bad] for at, part in ((0, train), (len(train), valid))
     ]
     lost = sorted({image.label for image in train} - {image.label for image in good[0]})
     if lost:
-        raise DataError(f"{name}: no training image of {some(lost)} can be read ({bad[min(bad)]})")
-    log.warning("%s: %d image(s) that cannot be read are left out, the first: %s", name, len(bad), bad[min(bad)])
+        raise DataError(f"{name}: no training image of {join_names(lost)} can be read ({bad[min(bad)]})")
+    log.warning("%s: %d image(s) cannot be read and are left out; the first: %s", name, len(bad), bad[min(bad)])
     return good[0], good[1]
 
 
 def _classes(name: str, splits: Splits) -> list[str]:
-    """The names of the classes, checked.
+    """Returns the names of the classes.
 
     Raises:
-        DataError: no training images, one class only, or a validation class that training lacks.
+        DataError: there are no training images, there is only one class, or a validation class has no training image.
     """
     trained = {image.label for image in splits.train}
     unknown = sorted({image.label for image in splits.valid or ()} - trained)
     if not trained:
-        raise DataError(f"{name}: {NOTHING}")
+        raise DataError(f"{name}: {NO_TRAINING_IMAGES}")
     if len(trained) == 1:
-        raise DataError(f"{name}: one class only ({trained.pop()}); give training images of at least two")
+        raise DataError(f"{name}: only one class ({trained.pop()}); give training images of at least two classes")
     if unknown:
         raise DataError(
             f"{name}: validation images have the class {', '.join(unknown)}, which no training image has; "
-            "classes are matched by name, so rename or remove what does not match"
+            "classes are matched by name, so rename or remove the classes that differ"
         )
     return list(splits.classes) or sorted(trained, key=natural)
 
@@ -197,7 +211,8 @@ def _stamp(train: list[ImageItem], valid: list[ImageItem]) -> str | None:
 
 
 def _own_side(image: ImageItem) -> int:
-    return min(max(min(image.open().size), SMALLEST_SIDE), LARGEST_OWN_SIDE)
+    """Returns the shorter side of an image, limited to the range of default sizes."""
+    return min(max(min(image.open().size), MIN_SIDE), MAX_DEFAULT_SIDE)
 
 
 def _digest(facts: list[Any]) -> str:

@@ -1,4 +1,4 @@
-"""The augmentation of a training run, and how a pipeline of steps is run over a batch."""
+"""Build the augmentation pipeline of a run, and apply the steps of a pipeline to a batch."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Union
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 from torch import Tensor
 
-from data.common.transfer import sent
-from data.keys import Keys
+from data.common.transfer import copy_to_device
+from data.counter_rng import Keys
 from data.settings import DataSettings
 from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror, BatchTransform
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from data.albumentations_adapter import ImageByImage
 
-Step = Union[BatchTransform, "ImageByImage"]  # both are called with images N×H×W×C uint8 and their keys
+Step = Union[BatchTransform, "ImageByImage"]  # both are called with images N×H×W×C, uint8, and their random keys
 Pipeline = Union[Step, "A.BasicTransform", "A.BaseCompose", Sequence["Pipeline"]]
 MIRRORS = {"alternate": BatchAlternatingMirror, "random": BatchMirror}
 
 
 def train_pipeline(settings: DataSettings, fill: tuple[int, ...] | int = 0) -> list[BatchTransform]:
-    """Crop, mirror and cutout, where the settings ask for them.
+    """Returns the crop, mirror and cutout that the settings ask for.
 
     Args:
         settings: `size`, `crop`, `mirror` and `cutout` are used.
-        fill: colour of the cutout, 0 to 255.
+        fill: colour of the cutout square, 0 to 255.
     """
     pad, side = round(settings.crop * settings.size), round(settings.cutout * settings.size)
     steps: list[BatchTransform] = []
@@ -40,22 +40,22 @@ def train_pipeline(settings: DataSettings, fill: tuple[int, ...] | int = 0) -> l
 
 
 def steps_of(pipeline: Pipeline) -> tuple[Step, ...]:
-    """A pipeline as steps that treat a batch.
+    """Convert a pipeline to steps that transform whole batches.
 
     Args:
-        pipeline: one step or several; each is a `BatchTransform`, or a transform or container of Albumentations. Of an
-            `A.Compose` that stands alone and always fires, each member is a step.
+        pipeline: one step or a list of steps; each is a `BatchTransform`, or a transform or container of
+            Albumentations. A single `A.Compose` with probability 1 is replaced by its members.
 
     Raises:
-        DataError: what is no step, named.
+        DataError: an element is not a step; the message names it.
     """
     if isinstance(pipeline, list | tuple):
         return tuple(_step(step) for step in pipeline)
     if isinstance(pipeline, BatchTransform):
         return (pipeline,)
-    from data.albumentations_adapter import members
+    from data.albumentations_adapter import steps_in
 
-    return tuple(_step(step) for step in members(pipeline))
+    return tuple(_step(step) for step in steps_in(pipeline))
 
 
 def _step(step: Pipeline) -> Step:
@@ -67,15 +67,15 @@ def _step(step: Pipeline) -> Step:
 
 
 def augment(steps: Sequence[Step], images: np.ndarray, keys: Keys) -> np.ndarray:
-    """The steps on N×H×W×C uint8 images; each step draws independently of the others.
+    """Apply the steps to a batch; the random numbers of each step are independent of the other steps.
 
     Args:
-        steps: of `steps_of`.
-        images: stay as they are.
-        keys: what the draws are made from.
+        steps: the result of `steps_of`.
+        images: N×H×W×C, uint8; not modified.
+        keys: random keys of the N images.
 
     Raises:
-        DataError: a step whose results are not uint8 images of one shape, named.
+        DataError: the results of a step are not uint8 images of one shape; the message names it.
     """
     for position, step in enumerate(steps):
         images = step(images, keys.salted(position))
@@ -83,21 +83,22 @@ def augment(steps: Sequence[Step], images: np.ndarray, keys: Keys) -> np.ndarray
 
 
 def runs_on_device(steps: Sequence[Step]) -> bool:
-    """Whether every step can be applied to tensors, so that `augment_tensor` can stand in for `augment`."""
+    """Whether every step can be applied to tensors, so that `augment_tensor` can replace `augment`."""
     return all(isinstance(step, BatchTransform) and step.apply_to_tensor is not None for step in steps)
 
 
 def augment_tensor(steps: Sequence[Step], images: Tensor, keys: Keys) -> Tensor:
-    """`augment` on the device of `images`, N×H×W×C uint8: the same draws and the same bytes.
+    """Apply the steps on the device of `images`. The result equals that of `augment`, byte for byte.
 
     Args:
-        steps: such that `runs_on_device`.
-        images: stay as they are.
-        keys: what the draws are made from.
+        steps: steps for which `runs_on_device` is true.
+        images: N×H×W×C, uint8; not modified.
+        keys: random keys of the N images.
     """
     for position, step in enumerate(steps):
         assert isinstance(step, BatchTransform)
         assert step.apply_to_tensor is not None
-        drawn = step.parameters(keys.salted(position), tuple(images.shape[1:]))
-        images = step.apply_to_tensor(images, **{name: sent(values, images.device) for name, values in drawn.items()})
+        parameters = step.parameters(keys.salted(position), tuple(images.shape[1:]))
+        tensors = {name: copy_to_device(values, images.device) for name, values in parameters.items()}
+        images = step.apply_to_tensor(images, **tensors)
     return images

@@ -1,4 +1,4 @@
-"""The files of most small data sets, PNG without anything special, read by OpenCV in a quarter of Pillow's time."""
+"""Read plain PNG files, the format of most small data sets, with OpenCV, in a quarter of the time of Pillow."""
 
 import os
 import struct
@@ -8,30 +8,43 @@ import cv2
 import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PLAIN = {b"IHDR", b"IDAT", b"IEND"}  # chunks of a PNG without a palette, transparency, orientation or animation
-GREY, RGB = 0, 2  # colour types
-HEADER = 33  # bytes of the signature and of the chunk IHDR
+PLAIN_CHUNKS = {
+    b"IHDR",
+    b"IDAT",
+    b"IEND",
+}  # chunks of a PNG file without a palette, transparency, orientation or animation
+GREY, RGB = 0, 2  # colour types in the header
+HEADER_BYTES = 33  # length of the signature and of the chunk IHDR
 
 
 def plain_png(path: str | os.PathLike[str], size: int) -> np.ndarray | None:
-    """The pixels, size×size×3, of a PNG of that size in 8-bit RGB or grey; None for every other file.
+    """Returns the pixels, size×size×3, uint8, of an 8-bit RGB or grey PNG file of that size; None for other files.
 
-    OpenCV does not tell of damage, so the checksums are looked at here, and a damaged file is left to Pillow.
+    OpenCV does not report damage, so the checksums are verified here. None is returned for a damaged file as well,
+    which Pillow then reports.
+
+    Args:
+        path: path of the file.
+        size: required width and height, in pixels.
     """
     try:
         with open(path, "rb") as file:
-            data = file.read(HEADER)
+            data = file.read(HEADER_BYTES)
             if not _is_plain_header(data, size):
                 return None
             data += file.read()
     except OSError:
         return None
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if _chunks(data) == PLAIN else None
+    return (
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if _chunk_kinds(data) == PLAIN_CHUNKS
+        else None
+    )
 
 
 def _is_plain_header(data: bytes, size: int) -> bool:
     return (
-        len(data) == HEADER
+        len(data) == HEADER_BYTES
         and data.startswith(SIGNATURE)
         and struct.unpack_from(">II", data, 16) == (size, size)
         and data[24] == 8
@@ -39,8 +52,8 @@ def _is_plain_header(data: bytes, size: int) -> bool:
     )
 
 
-def _chunks(data: bytes) -> set[bytes]:
-    """The kinds of chunks in a PNG; none at all where one is damaged or cut off."""
+def _chunk_kinds(data: bytes) -> set[bytes]:
+    """Returns the types of the chunks in a PNG file; an empty set if one is damaged or cut off."""
     kinds, position = set(), len(SIGNATURE)
     while position + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, position)

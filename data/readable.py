@@ -1,38 +1,45 @@
-"""Try every image of a set before the first training step, where no decoding of them all tells which are damaged."""
+"""Test-read every image before the first training step, if the images are not all decoded in advance."""
 
 from collections.abc import Sequence
 
+from data.cache_files import cache_path
 from data.common.errors import DataError
-from data.decode import ADVICE, unreadable
+from data.decode import SKIP_BAD_ADVICE, read_errors
 from data.items import ImageItem
-from data.kept import kept_path
 
 
-def tried(images: Sequence[ImageItem], name: str, stamp: str | None) -> dict[int, str]:
-    """For each image that cannot be read, at its position, what is wrong with which file.
+def cached_read_errors(images: Sequence[ImageItem], name: str, stamp: str | None) -> dict[int, str]:
+    """Returns the error messages of the images that cannot be read, by their positions in `images`.
 
-    A set without such images is remembered, and not read again until one of its files changes.
+    If all images can be read, a marker file records it, and they are not read again until one of the files changes.
 
     Args:
-        name, stamp: of the source; see `Source`.
+        images: the images to read.
+        name: name of the source.
+        stamp: stamp of the source; see `Source`. With None the images are read each time.
     """
-    mark = stamp and kept_path(name, stamp, "readable")
-    if mark and mark.exists():
+    marker = stamp and cache_path(name, stamp, "readable")
+    if marker and marker.exists():
         return {}
-    bad = unreadable(images)
-    if mark and not bad:
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+    bad = read_errors(images)
+    if marker and not bad:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
     return bad
 
 
 def require_readable(images: Sequence[ImageItem], name: str, stamp: str | None) -> None:
-    """Try every image.
+    """Raise an error if an image cannot be read.
+
+    Args:
+        images: see `cached_read_errors`.
+        name: see `cached_read_errors`.
+        stamp: see `cached_read_errors`.
 
     Raises:
-        DataError: one or more cannot be read; the first is named.
+        DataError: at least one image cannot be read; the message names the first one.
     """
-    bad = tried(images, name, stamp)
+    bad = cached_read_errors(images, name, stamp)
     if bad:
         more = f" ({len(bad) - 1:,} more cannot be read either)" if len(bad) > 1 else ""
-        raise DataError(f"{bad[min(bad)]}{ADVICE}{more}")
+        raise DataError(f"{bad[min(bad)]}{SKIP_BAD_ADVICE}{more}")

@@ -1,4 +1,4 @@
-"""The one way in for pixels: whatever the kind of an image, and wherever it is used."""
+"""Read images of any kind; all code of the project reads pixels through this module."""
 
 import io
 import os
@@ -12,23 +12,31 @@ from PIL import Image, ImageOps
 from data.common.errors import DataError
 from data.common.text import shown
 from data.plain_png import plain_png
-from data.rgb import DAMAGE, as_seen, to_bytes
+from data.rgb import DECODE_ERRORS, as_seen, to_bytes
 
 with suppress(ImportError):  # the optional extra `heic`
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
 
-HEIC = (".heic", ".heif", ".hif")
-DRAFT = 2  # a JPEG is decoded at a reduced size of no less than this times the size that is asked for
-ARRAY_WHITE = {"uint8": 255, "uint16": 65535, "bool": 1, "float16": 1, "float32": 1, "float64": 1}
+HEIC_SUFFIXES = (".heic", ".heif", ".hif")
+DRAFT_FACTOR = 2  # a JPEG is decoded at a reduced size of at least this factor times the requested size
+ARRAY_WHITE = {  # value of white for each type of an array
+    "uint8": 255,
+    "uint16": 65535,
+    "bool": 1,
+    "float16": 1,
+    "float32": 1,
+    "float64": 1,
+}
 
 
 def read_pixels(source: object, size: int) -> np.ndarray:
-    """The pixels of an image, size×size×3, uint8: its shorter side resized to `size`, its centre cropped.
+    """Returns the pixels of an image, size×size×3, uint8: its shorter side resized to `size`, its centre cropped.
 
     Args:
         source: see `open_rgb`.
+        size: side of the square, in pixels.
 
     Raises:
         DataError: see `open_rgb`.
@@ -38,24 +46,23 @@ def read_pixels(source: object, size: int) -> np.ndarray:
 
 
 def fitted(image: Image.Image, size: int) -> Image.Image:
-    """The shorter side resized to `size` pixels, the centre cropped."""
+    """Returns a square image: the shorter side resized to `size` pixels, the centre cropped."""
     return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
 
 
 def open_rgb(source: object, size: int | None = None, name: str | None = None) -> Image.Image:
-    """An image of any kind as a person sees it, in RGB; see `as_seen`.
+    """Open an image of any kind in RGB, upright; see `as_seen`.
 
     Args:
         source: a path; the bytes of a file; a stream open for reading; a PIL image; an array H×W or H×W×C; a tensor
-            H×W, C×H×W or H×W×C. C is 1 (grey), 2 (grey and alpha), 3 or 4 (RGB and alpha). Arrays and tensors hold
-            uint8, uint16, booleans, or floats in [0, 1]. Of an animation the first frame is taken.
-        size: the side in pixels for which `fitted` will be called: a larger JPEG is decoded at a half, a quarter or an
-            eighth of its size, and never below twice this side. None decodes all pixels. A PIL image that is open
-            already is taken as it is.
-        name: what messages call the image, where it is not a file.
+            H×W, C×H×W or H×W×C. C is 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha). Arrays and tensors
+            contain uint8, uint16, booleans, or floats in [0, 1]. Of an animation the first frame is used.
+        size: side in pixels, if the result is then passed to `fitted`: a larger JPEG is decoded at 1/2, 1/4 or 1/8 of
+            its size, but not below twice this side. None decodes all pixels. An opened PIL image is not reduced.
+        name: name of the image in messages; None uses its path or its kind.
 
     Raises:
-        DataError: an image that is missing, damaged or of another kind, named.
+        DataError: the image is missing, damaged or of an unknown kind; the message names it.
     """
     name = name or name_of(source)
     try:
@@ -63,11 +70,11 @@ def open_rgb(source: object, size: int | None = None, name: str | None = None) -
             return as_seen(source)
         with _opened(source, name) as image:
             if size:
-                image.draft(None, (DRAFT * size, DRAFT * size))
+                image.draft(None, (DRAFT_FACTOR * size, DRAFT_FACTOR * size))
             return as_seen(image)
     except DataError:
         raise
-    except DAMAGE as error:
+    except DECODE_ERRORS as error:
         raise DataError(f"{shown(name)}: {_problem(error, name)}") from error
 
 
@@ -79,32 +86,32 @@ def _opened(source: Any, name: str) -> Image.Image:
     if hasattr(source, "read"):
         return Image.open(source)
     if isinstance(source, np.ndarray):
-        return _picture(source, name)
+        return _from_array(source, name)
     if hasattr(source, "detach"):
-        return _picture(_channels_last(source.detach().cpu().numpy()), name)
-    raise DataError(f"{name}: no image; give a path, bytes, a stream, a PIL image, an array or a tensor")
+        return _from_array(_channels_last(source.detach().cpu().numpy()), name)
+    raise DataError(f"{name}: not an image; give a path, bytes, a stream, a PIL image, an array or a tensor")
 
 
 def _channels_last(array: np.ndarray) -> np.ndarray:
-    """The array H×W×C of a tensor C×H×W; where only the last axis can be that of channels, it is one already."""
+    """Returns H×W×C for an array C×H×W. An array whose first axis is longer than 4 has its channels last already."""
     return array.transpose(1, 2, 0) if array.ndim == 3 and array.shape[0] <= 4 else array
 
 
-def _picture(array: np.ndarray, name: str) -> Image.Image:
+def _from_array(array: np.ndarray, name: str) -> Image.Image:
     white = ARRAY_WHITE.get(array.dtype.name)
     channels = array.shape[2] if array.ndim == 3 else 1
-    with suppress(ValueError):  # values beyond the range of the type
+    with suppress(ValueError):  # a value is outside of the range of its type
         if white and array.size and array.ndim in (2, 3) and 1 <= channels <= 4:
             pixels = array if white == 255 else to_bytes(array, white)
             return Image.fromarray(pixels.squeeze(2) if array.shape[2:] == (1,) else np.ascontiguousarray(pixels))
     raise DataError(
-        f"{name}: an image of shape {array.shape} and type {array.dtype}; it must be H×W or H×W×C (tensors: "
-        "C×H×W), uint8, uint16 or floats in [0, 1]: leave normalisation to the loader"
+        f"{name}: the image has shape {array.shape} and type {array.dtype}; it must be H×W or H×W×C (tensors: "
+        "C×H×W) and uint8, uint16 or floats in [0, 1]; leave normalisation to the loader"
     )
 
 
 def name_of(source: object) -> str:
-    """What messages call an image: its path, or else its kind."""
+    """Returns the name of an image in messages: its path, or its kind if it has none."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     if isinstance(source, bytes | bytearray):
@@ -113,9 +120,11 @@ def name_of(source: object) -> str:
 
 
 def _problem(error: BaseException, name: str) -> str:
-    """What is wrong and what to do, in one line."""
-    if name.lower().endswith(HEIC) and HEIC[0] not in Image.registered_extensions():
-        return "to read HEIC, install pillow-heif: pip install pillow-heif"
-    told = getattr(error, "strerror", None) or str(error)
-    reason = re.split(" ['<]", next(iter(told.splitlines()), ""))[0]  # without the path or the stream once more
+    """Returns one line that says what is wrong with an image and what to do."""
+    if name.lower().endswith(HEIC_SUFFIXES) and HEIC_SUFFIXES[0] not in Image.registered_extensions():
+        return "reading HEIC needs pillow-heif; install it with `pip install pillow-heif`"
+    message = getattr(error, "strerror", None) or str(error)
+    reason = re.split(" ['<]", next(iter(message.splitlines()), ""))[
+        0
+    ]  # without the path, which the message already has
     return f"not a readable image ({reason or type(error).__name__}); replace or remove it"

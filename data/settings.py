@@ -1,4 +1,4 @@
-"""What the loaders need to know, and what a recipe must offer so that they learn it. Imports no torch."""
+"""The settings of the loaders, and the fields of a recipe that they are computed from. Does not import torch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Cache = Literal["auto", "memory", "none"]
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How the images of a source become batches.
+    """The settings that determine how the images of a source become batches.
 
     Attributes:
         size: side of the square images, in pixels.
-        batch_size: training images in a batch; validation batches hold twice as many.
-        crop: border that training images are padded by and cropped from, as a fraction of `size`.
-        mirror: `alternate` mirrors half of the training images in one epoch and the other half in the next, `random`
-            each with probability 0.5, `none` no image.
+        batch_size: number of images in a training batch; a validation batch has twice as many.
+        crop: border that is added to training images before a random crop, as a fraction of `size`.
+        mirror: `alternate` mirrors half of the training images in one epoch and the other half in the next; `random`
+            mirrors each with probability 0.5; `none` mirrors no image.
         cutout: side of the square that is blanked in each training image, as a fraction of `size`.
-        seed: decides order and augmentation, together with the epoch.
-        workers: processes that make batches where neither the decoded images nor the GPU do; 0 is what is useful.
-        cache: `memory` keeps the decoded images, `none` reads every image each time, `auto` keeps up to 512 MiB.
+        seed: determines order and augmentation, together with the epoch.
+        workers: number of worker processes that make batches; see `BatchDL`.
+        cache: `memory` keeps the decoded images, `none` decodes each image in every epoch, `auto` keeps up to 512 MiB.
     """
 
     size: int
@@ -39,28 +39,28 @@ class DataSettings:
 
 
 class DataRecipe(Protocol):
-    """What `image_dls` asks of a recipe."""
+    """The fields of a recipe that `image_dls` uses."""
 
     @property
     def seed(self) -> int:
-        """Decides what is held out and what is left out, order and augmentation."""
+        """Determines the split, the images that `limit` leaves out, the order and the augmentation."""
         ...
 
     @property
     def limit(self) -> int | None:
-        """At most this many training and this many validation images."""
+        """Maximum number of training images and of validation images."""
         ...
 
     @property
     def holdout(self) -> int | None:
-        """Validate on this many training images."""
+        """Number of training images to validate on."""
         ...
 
     @property
     def skip_bad(self) -> bool:
-        """Leave out images that cannot be read."""
+        """Whether to leave out images that cannot be read."""
         ...
 
     def data_settings(self, source: Source) -> DataSettings:
-        """The settings for this source, with what suits its images where the recipe leaves a field open."""
+        """Returns the settings for a source; fields that the recipe leaves open get the defaults of the source."""
         ...

@@ -1,4 +1,4 @@
-"""Transforms that treat a whole batch at once, with parameters for each of its images."""
+"""Transforms that augment a whole batch in one call, with random parameters for each image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,21 +11,21 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from data.common.errors import DataError
-from data.keys import Keys
+from data.counter_rng import Keys
 
 
 @dataclass(eq=False)
 class BatchTransform:
-    """A transform of N×H×W×C or N×H×W images, uint8, that draws parameters for each of them.
+    """Base class of the transforms of a batch: uint8 images, N×H×W×C or N×H×W, with random parameters for each.
 
-    A subclass draws in `draw` and applies in `apply_to_images`. Where it also applies in `apply_to_tensor`, the loader
-    runs it on the device; both must give the same bytes.
+    A subclass draws its parameters in `draw` and applies them in `apply_to_images`. If it also defines
+    `apply_to_tensor`, the loader runs it on the device; both must return the same bytes.
 
     Args:
-        p: probability for each image.
+        p: probability with which an image is transformed.
 
     Raises:
-        DataError: a value that no transform can have, named.
+        DataError: an argument is invalid; the message names it.
     """
 
     p: float = field(default=1.0, kw_only=True)
@@ -41,26 +41,31 @@ class BatchTransform:
             raise DataError(f"{type(self).__name__}: {name} must be {rule}, not {getattr(self, name)!r}")
 
     def __call__(self, images: np.ndarray, keys: Keys | int = 0) -> np.ndarray:
-        """The images, changed; the given ones stay as they are.
+        """Returns the transformed images; the input is not modified.
 
         Args:
             images: N×H×W×C or N×H×W, uint8.
-            keys: what the draws are made from. A number is a seed: the same one gives the same result.
+            keys: random keys of the N images, or a seed.
         """
         if isinstance(keys, int):
             keys = Keys.of(keys, epoch=0, samples=np.arange(len(images)))
         return self.apply_to_images(images, **self.parameters(keys, images.shape[1:]))
 
     def parameters(self, keys: Keys, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-        """Parameters by name, each of length N, for images of this shape."""
-        return self.draw(keys, keys.uniform(0) < self.p, shape)
-
-    def draw(self, keys: Keys, hit: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-        """Parameters by name, each of length N.
+        """Returns the random parameters by name, each of length N.
 
         Args:
-            keys: draws by number; number 0 was used for `hit`.
-            hit: N, bool, the images that the transform falls on.
+            keys: random keys of the N images.
+            shape: H×W or H×W×C.
+        """
+        return self.draw(keys, keys.uniform(0) < self.p, shape)
+
+    def draw(self, keys: Keys, selected: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Draw the random parameters: a dictionary by name, each of length N.
+
+        Args:
+            keys: random keys of the N images. The random number with index 0 was used for `selected`.
+            selected: N, bool, mask of the images to transform.
             shape: H×W or H×W×C.
         """
         raise NotImplementedError
@@ -68,13 +73,13 @@ class BatchTransform:
 
 @dataclass(eq=False)
 class BatchCrop(BatchTransform):
-    """Pad by `pad` pixels on every side and crop back to the old size, at an offset drawn for each image.
+    """Pads each image by `pad` pixels on every side and crops it to its original size at a random offset.
 
     Args:
-        pad: pixels.
-        border: reflect (without repeating the edge) or constant.
+        pad: width of the border, in pixels.
+        border: `reflect` (without repeating the edge) or `constant`.
         fill: value of a constant border, 0 to 255.
-        p: probability of an offset; an image that is spared stays as it is.
+        p: probability of a random offset; images that are not selected are unchanged.
     """
 
     pad: int = 4
@@ -87,16 +92,18 @@ class BatchCrop(BatchTransform):
         self._require(self.border in ("reflect", "constant"), "border", "reflect or constant")
         self._require(0 <= self.fill <= 255, "fill", "from 0 to 255")
 
-    def draw(self, keys: Keys, hit: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-        """The upper left corner of the crop in the padded image: `y` and `x` in [0, 2·pad]."""
-        y, x = (np.where(hit, keys.integers(i, 2 * self.pad + 1), self.pad) for i in (1, 2))
+    def draw(self, keys: Keys, selected: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Draw the upper left corner of the crop in the padded image: `y` and `x` in [0, 2·pad]."""
+        y, x = (np.where(selected, keys.integers(i, 2 * self.pad + 1), self.pad) for i in (1, 2))
         return {"y": y, "x": x}
 
     def apply_to_images(self, images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Returns the cropped images."""
         n, height, width = images.shape[:3]
         return _windows(self._padded(images), height, width)[np.arange(n), y, x].reshape(images.shape)
 
     def apply_to_tensor(self, images: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        """Returns the cropped images, computed on their device."""
         n, height, width = images.shape[:3]
         rows, row_inside = self._sources(y, height)  # N×H
         columns, column_inside = self._sources(x, width)  # N×W
@@ -108,14 +115,23 @@ class BatchCrop(BatchTransform):
         return moved.masked_fill(~inside[..., None], self.fill)
 
     def _sources(self, offset: Tensor, side: int) -> tuple[Tensor, Tensor]:
-        """For each image and each position along one side: where its pixel comes from, and whether it is no border."""
-        wanted = torch.arange(side, device=offset.device) + offset[:, None] - self.pad  # N×side
+        """Returns where the pixels along one side of the cropped images come from.
+
+        Args:
+            offset: N, the start of each crop in the padded image.
+            side: height or width of the images, in pixels.
+
+        Returns:
+            For each image and each position, the index of the source pixel, and whether it is inside the image and not
+            in the border; both N×side.
+        """
+        position = torch.arange(side, device=offset.device) + offset[:, None] - self.pad  # N×side
         period = max(1, 2 * (side - 1))
-        folded = wanted % period
-        return torch.minimum(folded, period - folded), (wanted >= 0) & (wanted < side)
+        folded = position % period
+        return torch.minimum(folded, period - folded), (position >= 0) & (position < side)
 
     def _padded(self, images: np.ndarray) -> np.ndarray:
-        """Columns in one call for the rows of all images, then rows: half the time of `np.pad` alone."""
+        """Returns the padded images. OpenCV pads the columns of all images in one call: half the time of `np.pad`."""
         mode = cv2.BORDER_CONSTANT if self.border == "constant" else cv2.BORDER_REFLECT_101
         tall = images.reshape(-1, *images.shape[2:])  # NH×W×C
         wide = cv2.copyMakeBorder(tall, 0, 0, self.pad, self.pad, mode, value=[self.fill] * 4)
@@ -128,45 +144,56 @@ class BatchCrop(BatchTransform):
 
 @dataclass(eq=False)
 class BatchMirror(BatchTransform):
-    """Mirror left and right, each image with probability `p`."""
+    """Mirrors each image left to right with probability `p`.
+
+    Args:
+        p: probability for each image.
+    """
 
     p: float = 0.5
 
-    def draw(self, keys: Keys, hit: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-        return {"mirrored": hit}
+    def draw(self, keys: Keys, selected: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Draw nothing more: the selected images are mirrored."""
+        return {"mirrored": selected}
 
     def apply_to_images(self, images: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+        """Returns the images, of which those in the mask `mirrored` are mirrored."""
         result = images.copy()
         if mirrored.any():
             chosen = images[mirrored]
-            rows = chosen.reshape(-1, *chosen.shape[2:])  # NH×W×C: one call mirrors all rows
+            rows = chosen.reshape(-1, *chosen.shape[2:])  # NH×W×C, so that one call mirrors all rows
             result[mirrored] = cv2.flip(rows, 1).reshape(chosen.shape)
         return result
 
     def apply_to_tensor(self, images: Tensor, mirrored: Tensor) -> Tensor:
+        """Returns the images, of which those in the mask `mirrored` are mirrored, computed on their device."""
         return torch.where(mirrored[:, None, None, None], images.flip(2), images)
 
 
 @dataclass(eq=False)
 class BatchAlternatingMirror(BatchMirror):
-    """Mirror half of the images, and the other half in the next epoch: two epochs show both sides of each.
+    """Mirrors half of the images in one epoch and the other half in the next.
+
+    Args:
+        p: probability for each image of its half.
 
     Source: Jordan 2024, https://arxiv.org/abs/2404.00498.
     """
 
     p: float = 1.0
 
-    def draw(self, keys: Keys, hit: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-        return {"mirrored": hit & (keys.coins() ^ bool(keys.epoch % 2))}
+    def draw(self, keys: Keys, selected: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Draw the half of the images to mirror, which depends on the epoch being even or odd."""
+        return {"mirrored": selected & (keys.coins() ^ bool(keys.epoch % 2))}
 
 
 @dataclass(eq=False)
 class BatchCutout(BatchTransform):
-    """Blank a square that lies wholly inside the image.
+    """Fills a random square inside each image with one colour.
 
     Args:
-        side: pixels.
-        fill: a value for all channels, or one for each, 0 to 255.
+        side: side of the square, in pixels.
+        fill: one value for all channels, or one per channel, 0 to 255.
         p: probability for each image.
 
     Source: DeVries and Taylor 2017, https://arxiv.org/abs/1708.04552.
@@ -180,34 +207,36 @@ class BatchCutout(BatchTransform):
         self._require(self.side >= 1, "side", "at least 1 pixel")
         self._require(all(0 <= f <= 255 for f in np.atleast_1d(self.fill)), "fill", "from 0 to 255")
 
-    def draw(self, keys: Keys, hit: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-        """The upper left corner of the square, and which images have one."""
+    def draw(self, keys: Keys, selected: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Draw the upper left corner of the square; `selected` says which images get one."""
         y, x = (keys.integers(i, shape[i - 1] - self.side + 1) for i in (1, 2))
-        return {"hit": hit, "y": y, "x": x}
+        return {"selected": selected, "y": y, "x": x}
 
-    def apply_to_images(self, images: np.ndarray, hit: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def apply_to_images(self, images: np.ndarray, selected: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Returns the images with their squares filled."""
         result = images.copy()
-        which = np.flatnonzero(hit)
+        which = np.flatnonzero(selected)
         windows = _windows(result, self.side, self.side, writeable=True)
         channels = windows.shape[-1] // self.side
         windows[which, y[which], x[which]] = np.tile(np.broadcast_to(self.fill, channels), self.side)
         return result
 
-    def apply_to_tensor(self, images: Tensor, hit: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    def apply_to_tensor(self, images: Tensor, selected: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        """Returns the images with their squares filled, computed on their device."""
         height, width = images.shape[1:3]
         rows, columns = self._covered(y, height), self._covered(x, width)
-        square = (hit[:, None] & rows)[:, :, None] & columns[:, None, :]  # N×H×W
+        square = (selected[:, None] & rows)[:, :, None] & columns[:, None, :]  # N×H×W
         fill = torch.tensor(self.fill, dtype=images.dtype, device=images.device)
         return torch.where(square[..., None], fill, images)
 
     def _covered(self, start: Tensor, length: int) -> Tensor:
-        """For each image, which positions along one of its sides the square covers: N×length."""
+        """Returns for each image which positions along one of its sides the square covers: N×length, bool."""
         position = torch.arange(length, device=start.device) - start[:, None]
         return (position >= 0) & (position < self.side)
 
 
 def _windows(images: np.ndarray, height: int, width: int, writeable: bool = False) -> np.ndarray:
-    """All windows of height×width: a view [n, y, x] → height×(width·C), whose rows are runs of memory."""
+    """Returns a view of all windows of height×width: the element [n, y, x] has shape height×(width·C)."""
     n, h, w = images.shape[:3]
     channels = images.size // (n * h * w)
     rows = images.reshape(n, h, w * channels)

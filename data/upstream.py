@@ -1,4 +1,4 @@
-"""The private names of fastai that the data floor uses. tests/data/test_data_upstream.py fails when one changes."""
+"""The private names of fastai that the data package uses; tests/data/test_data_upstream.py fails if one changes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,12 +7,12 @@ from fastai.data.load import _loaders
 
 
 def torch_batches(fake_loader: Any) -> Iterator[Any]:
-    """The batches of torch's own iterator, with worker processes where `fake_loader.num_workers` asks for some.
+    """Returns torch's iterator over the batches of a fastai loader, with `fake_loader.num_workers` worker processes.
 
-    fastai's `DataLoader.__iter__` is the only public way to this iterator. It calls `randomize`, asks for the order of
-    the images in every worker, and cannot begin within an epoch; `BatchDL` needs the iterator without these.
+    The only public access to this iterator is fastai's `DataLoader.__iter__`. That method calls `randomize`, computes
+    the order of the images in every worker and cannot start within an epoch, so `BatchDL` cannot use it.
 
     Args:
-        fake_loader: `fake_l` of a fastai `DataLoader`.
+        fake_loader: the attribute `fake_l` of a fastai `DataLoader`.
     """
     return _loaders[fake_loader.num_workers == 0](fake_loader)

@@ -1,4 +1,4 @@
-"""The validation images of a source as batches. Without fastai: what only evaluates need not wait for its import."""
+"""Load the validation images of a source in batches without fastai, whose import would delay `evaluate`."""
 
 from collections.abc import Iterator
 
@@ -16,18 +16,26 @@ from data.store import targets_of
 def validation_batches(
     source: Source, size: int, stats: Stats, bs: int, cache: Cache, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of the validation loader of `image_dls`: images N×3×size×size and targets N, on `device`.
+    """Yield the batches of the validation loader of `image_dls`: images N×3×size×size and targets N, on `device`.
+
+    Args:
+        source: an opened source.
+        size: side of the square images, in pixels.
+        stats: mean and standard deviation for the normalisation.
+        bs: number of images in a batch.
+        cache: see `load_pixels`.
+        device: device of the batches.
 
     Raises:
-        DataError: an image that cannot be read, named.
+        DataError: an image cannot be read; the message names it.
     """
     images, n_train = source.valid, len(source.train)
     kept, targets = load_pixels(source, size, cache), torch.from_numpy(targets_of(images, source.classes))
     mean, std = (torch.tensor(values, device=device) for values in stats)
     for start in range(0, len(images), bs):
-        some = slice(start, start + bs)
+        batch = slice(start, start + bs)
         if kept is None:
-            pixels = np.stack([image.read(size) for image in images[some]])
+            pixels = np.stack([image.read(size) for image in images[batch]])
         else:
-            pixels = np.array(kept[n_train:][some])
-        yield normalised(torch.from_numpy(pixels).to(device), mean, std), targets[some].to(device)
+            pixels = np.array(kept[n_train:][batch])
+        yield normalised(torch.from_numpy(pixels).to(device), mean, std), targets[batch].to(device)

@@ -26,7 +26,7 @@ def class_weights(source: Source) -> Tensor | None:
     return torch.tensor([share / counts[name] if counts[name] else 0.0 for name in source.classes])
 
 
-def tell_balance(source: Source, balance: bool) -> None:
+def log_class_balance(source: Source, balance: bool) -> None:
     """Say in the log that the loss is weighted, or that it might be where the classes differ much in size."""
     counts = Counter(image.label for image in source.train)
     (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]

@@ -1,24 +1,27 @@
-"""The order of the classes is that in which a run was trained, whatever order a program of today would give them."""
+"""Put the classes of a source into the order in which a run was trained."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from data import Source
-from learners.run import RESTORE, RunDirectoryError
+from learners.run import RESTORE_HINT, RunDirectoryError
 
 
-def in_order_of(source: Source, classes: Sequence[str], path: Path) -> Source:
-    """The source with its classes in the order of a run.
+def with_class_order(source: Source, classes: Sequence[str], path: Path) -> Source:
+    """Return the source with its classes in the order of a run.
 
     Args:
-        classes: of the run, as its file at `path` says.
+        source: the source of the images.
+        classes: the class names of the run, in order.
+        path: the file of the run that holds `classes`; for the error message.
 
     Raises:
-        RunDirectoryError: they are not the classes of the source.
+        RunDirectoryError: the source has other classes.
     """
     if sorted(classes) != sorted(source.classes):
         raise RunDirectoryError(
-            f"{path}: its classes ({len(classes)}) are not those of {source.name} ({len(source.classes)}); {RESTORE}"
+            f"{path}: its classes ({len(classes)}) are not those of {source.name} ({len(source.classes)}); "
+            f"{RESTORE_HINT}"
         )
     return replace(source, classes=list(classes))

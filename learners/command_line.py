@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from data.common.launch import process_count, process_rank
-from learners.recipe import Recipe
+from learners.recipe import Recipe, help_of
 
 NAMES = (*(f.name for f in fields(Recipe)), "out", "min_confidence", "csv", "format", "port")
 FLAGS = {name: f"--{name.replace('_', '-')}" for name in NAMES}
@@ -44,8 +44,7 @@ def recipe_flags(command: Callable) -> Callable:
 def _flag(field: Field, hint: Any) -> Any:
     """The typer annotation of one field; a rate that may be `auto` travels as text, and `Recipe` reads it."""
     kind = str if str in get_args(hint) else hint
-    shown = "" if field.default is None else f" [default: {field.default}]"
-    return Annotated[kind | None, typer.Option(help=field.metadata["help"] + shown, show_default=False)]
+    return Annotated[kind | None, typer.Option(help=help_of(field), show_default=False)]
 
 
 def show(results: dict[str, Any], as_json: bool) -> None:

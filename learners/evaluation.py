@@ -12,9 +12,9 @@ from callbacks.training.means import RunningMean, accuracy
 from data.common.files import write_json
 from data.validation import validation_batches
 from learners.answers.outputs import Outputs, outputs_of
-from learners.answers.summary import figures_of
+from learners.answers.summary import evaluation_metrics
 from learners.device import pick_device
-from learners.opened import OpenedRun, open_run
+from learners.opened_run import OpenedRun, open_run
 from learners.run import Run
 from learners.tta import SixViews
 
@@ -37,7 +37,7 @@ class Measured:
 
 
 def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False) -> dict[str, Any]:
-    """Accuracy and loss of a run's model, and what `figures_of` adds.
+    """Accuracy and loss of a run's model, and what `evaluation_metrics` adds.
 
     `tta` adds `accuracy_tta`, of six views, also to the run's `metrics.json`. A run with a loss function of its
     session has no `valid_loss` here: nobody knows that function any more.
@@ -66,7 +66,7 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
     if tta and data is None:
         metrics = Run.open(path).read_json("metrics.json") | {"accuracy_tta": results["accuracy_tta"]}
         write_json(path / "metrics.json", metrics)
-    return results | figures_of(found.outputs, opened.saved.temperature)
+    return results | evaluation_metrics(found.outputs, opened.saved.temperature)
 
 
 def measure(opened: OpenedRun, tta: bool = False) -> Measured:

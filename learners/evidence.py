@@ -14,8 +14,8 @@ from callbacks.gradcam.methods import METHODS
 from callbacks.gradcam.plots import Panel, Scale, plot_panels, short_name
 from callbacks.picture import Picture
 from data.common.files import replacing
-from learners.kept_heatmaps import kept_heatmaps
 from learners.predictor import Answer, Batch, Predictor
+from learners.stored_heatmaps import stored_heatmaps
 
 STEM = 40  # characters of an image's name in that of its picture: a name may have 255 bytes
 DPI = 150
@@ -33,7 +33,7 @@ class Evidence:
     """
 
     def __init__(self, run: Path, predictor: Predictor) -> None:
-        self.choice, self.predictor = kept_heatmaps(run) or Choice(), predictor
+        self.choice, self.predictor = stored_heatmaps(run) or Choice(), predictor
 
     def figures(self, batch: Batch, answers: Sequence[Answer]) -> Iterator[Picture]:
         """A figure for each image of a batch: the image, and the evidence for its most probable class."""

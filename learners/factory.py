@@ -16,22 +16,24 @@ from callbacks.training.recorder import DeviceMean
 from data import ImageLoaders, Source, image_loaders, open_source
 from data.common.launch import process_rank
 from data.opening import Data
-from learners.balance import class_weights, tell_balance
+from learners.balance import class_weights, log_class_balance
 from learners.device import pick_device
 from learners.initial_weights import initialise
+from learners.keywords import with_settings
 from learners.learner import ImageLearner
 from learners.loss import ClassLoss
 from learners.models import build_model, model_name
+from learners.multi_process import join_processes, share_between_processes
 from learners.optimizer import body_and_head
 from learners.recipe import Plan, Recipe
 from learners.run import Run
-from learners.together import join_processes, share_run
 
 AnyMetric: TypeAlias = Metric | Callable[..., Any]  # a function of logits N×C and targets N, or a metric of fastai
 Metrics: TypeAlias = AnyMetric | Sequence[AnyMetric] | None  # one or several
 Callbacks = Sequence[Callback | type[Callback]]
 
 
+@with_settings
 def image_learner(
     data: Data = "cifar10",
     *,
@@ -50,7 +52,7 @@ def image_learner(
             several.
         cbs: further callbacks.
         out: the run directory that `fit_recipe` fills; without it the session writes no files.
-        settings: any field of `Recipe`.
+        settings: any field of `Recipe`; they are listed below.
 
     Raises:
         RecipeError: an unknown setting, or a value that is not possible.
@@ -65,7 +67,9 @@ def image_learner(
     run = Run.create(out) if out and process_rank() == 0 else Run(Path(out), new=True) if out else None
     source = open_source(data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
     recipe = replace(recipe, data=source.name)
-    return share_run(assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=run), processes)
+    return share_between_processes(
+        assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=run), processes
+    )
 
 
 def assemble(
@@ -80,7 +84,7 @@ def assemble(
 ) -> ImageLearner:
     """The learner of an opened source and a recipe; see `image_learner`."""
     plan = recipe.plan_for(source)
-    tell_balance(source, plan.balance)
+    log_class_balance(source, plan.balance)
     dls = image_loaders(source, plan.loading, device=device)
     given = isinstance(model, nn.Module)
     net = model if isinstance(model, nn.Module) else initial_model(dls, plan)

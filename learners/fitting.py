@@ -17,8 +17,8 @@ from torch import Tensor
 from callbacks.lr_find.preserve import autocast_preserved
 from callbacks.training.finite_loss import FiniteLoss
 from data.common.errors import TrainingError
-from learners.agreement import check_images
 from learners.out_of_memory import naming_memory
+from learners.recipe_check import check_images
 from learners.step import StepLearner
 
 log = logging.getLogger(__name__)

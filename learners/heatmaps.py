@@ -14,7 +14,7 @@ from callbacks.gradcam.layers import CamError
 from callbacks.gradcam.loader_images import chosen_batches
 from callbacks.gradcam.methods import DEFAULT_METHOD
 from callbacks.gradcam.stage_progress import progress
-from learners.kept_heatmaps import kept_heatmaps
+from learners.stored_heatmaps import stored_heatmaps
 
 if TYPE_CHECKING:
     from learners.learner import ImageLearner
@@ -39,7 +39,7 @@ def choose_heatmaps(learn: "ImageLearner", methods: Sequence[str] = METHODS_TRIE
         return Choice()
 
 
-def heatmaps_of(run: Path, learn: "ImageLearner", method: str | None, layer: str | None) -> Choice:
+def run_heatmaps(run: Path, learn: "ImageLearner", method: str | None, layer: str | None) -> Choice:
     """The heatmaps to explain a finished run with.
 
     What the user names wins, then what the run's `model.json` keeps. A run of an earlier version keeps nothing: its
@@ -53,7 +53,7 @@ def heatmaps_of(run: Path, learn: "ImageLearner", method: str | None, layer: str
     """
     if layer or method == "fusion":  # which has layers of its own
         return Choice(method or DEFAULT_METHOD, layer, "as asked for")
-    kept = kept_heatmaps(run)
+    kept = stored_heatmaps(run)
     if kept is None:
         with progress(1) as stage:
             stage("choosing a layer on training images")

@@ -10,7 +10,6 @@ from fastai.callback.core import TrainEvalCallback
 from fastai.data.load import DataLoader
 from fastai.optimizer import OptimWrapper
 from fastcore.foundation import L
-from fastcore.imports import IN_NOTEBOOK
 from torch import nn
 
 from callbacks.curves import plot_curves
@@ -24,15 +23,16 @@ from data.block import ImageLoaders
 from data.common.errors import TrainingError
 from data.common.files import replacing
 from data.loader import BatchDL
-from learners.agreement import check_agreement, is_empty
+from learners.fit_result import FitResult
 from learners.fitting import Callbacks, FitLearner
+from learners.multi_process import fit_without_files, naming_the_others
 from learners.optimizer import RecipeOptimizer
 from learners.recipe import Plan, Recipe
+from learners.recipe_check import check_matches_recipe, is_empty
 from learners.recipe_fit import fit_in_memory, fit_run
-from learners.result import FitResult
 from learners.run import Run
 from learners.session import MadeWith, frozen_parameters, pipeline_of
-from learners.together import follow_run, naming_the_others
+from learners.shown import learner_text
 
 # fastai's own recorder waits for the device each step, its progress bar writes into pipes
 OWN_CALLBACKS = (TrainEvalCallback, DeviceRecorder, RichProgress)
@@ -92,6 +92,9 @@ class ImageLearner(FitLearner):
             fingerprint=dls.source.fingerprint,
         )
 
+    def __repr__(self) -> str:
+        return learner_text(self)
+
     def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
         """Train as the plan says, and return the metrics of the run (see `FitResult.metrics`).
 
@@ -109,14 +112,14 @@ class ImageLearner(FitLearner):
             SessionError: the learner lacks what the run to resume was trained with.
             TrainingError: of several processes another one ended.
         """
-        check_agreement(self)
+        check_matches_recipe(self)
         with global_generators_kept():
             seed_generators(self.dls.device.type, self.plan.seed)
             if self.run_dir is None:
                 return fit_in_memory(self)
             with naming_the_others(self, self.run_dir):
                 if self.processes and not self.processes.is_first:
-                    return follow_run(self, self.run_dir)
+                    return fit_without_files(self, self.run_dir)
                 with self.run_dir.claimed():
                     return fit_run(self, self.run_dir, checkpoint_minutes)
 
@@ -144,7 +147,7 @@ class ImageLearner(FitLearner):
         Args:
             start_lr, end_lr, num_it: see `find_lr`.
             stop_div: stop where the loss diverges; nothing else is possible.
-            show_plot: in a notebook, show the picture.
+            show_plot: a notebook shows the result with its picture.
             suggest_funcs: which of fastai's suggestions the result gives when it is unpacked; all are its attributes.
 
         Raises:
@@ -152,11 +155,8 @@ class ImageLearner(FitLearner):
         """
         asked = requested_rules(stop_div, suggest_funcs)
         run_steps = self.plan.epochs * len(self.dls.train)
-        self.lr_found = replace(find_lr(self, start_lr, end_lr, num_it, run_steps), asked=asked)
-        if show_plot and IN_NOTEBOOK:
-            from IPython.display import display
-
-            display(self.lr_found.plot())
+        found = find_lr(self, start_lr, end_lr, num_it, run_steps)
+        self.lr_found = replace(found, asked=asked, pictured=show_plot)
         return self.lr_found
 
     def recipe_optimizer(self, params: Any, lr: Any) -> RecipeOptimizer:

@@ -1,4 +1,4 @@
-"""The optimizer of a recipe: groups of parameters by depth, as fastai's verbs mean them, each split by kind inside."""
+"""The optimizer of a recipe, whose parameter groups are split by depth, as in fastai, and then by kind."""
 
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ from learners.muon import Muon
 from learners.recipe import Recipe
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm)
-FUSED = ("cpu", "cuda")  # devices for which torch has SGD as one kernel
-FILTERS_RATE = 0.24  # Muon's rate for the filters, as a multiple of SGD's: 0.06 where SGD has 0.25
-TORCH_NAMES = {"mom": "momentum", "wd": "weight_decay"}  # of the settings that fastai calls otherwise
+FUSED_SGD_DEVICES = ("cpu", "cuda")  # types of devices for which torch has SGD as one kernel
+MUON_LR_SCALE = 0.24  # learning rate of Muon's filters, as a multiple of SGD's: 0.06 for an SGD rate of 0.25
+TORCH_NAMES = {"mom": "momentum", "wd": "weight_decay"}  # fastai's names of settings, and torch's where they differ
 
-Depths = Sequence[Sequence[nn.Parameter]]  # parameters by depth, the input's side first
+Depths = Sequence[Sequence[nn.Parameter]]  # parameters by depth, those next to the input first
 
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters of one depth and one kind, which have the same settings.
+    """Parameters of the same depth and kind, which share their optimizer settings.
 
     Attributes:
         params: the parameters.
-        depth: which of the groups of the splitter they belong to.
-        decays: whether an L2 penalty is put on them.
-        factor: their rate, as a multiple of the rate of their depth.
-        start: the epoch in which their training starts; a recipe gives them the rate 0 before it.
-        orthogonal: they are filters that `Muon` steps by an orthogonal matrix.
+        depth: index of their group in the result of the splitter.
+        decays: whether they have an L2 penalty.
+        factor: their learning rate, as a multiple of the learning rate of their depth.
+        start: epoch from which they are trained; before it the recipe sets their learning rate to 0.
+        orthogonal: whether they are filters to which `Muon` applies an orthogonal update.
     """
 
     params: list[nn.Parameter]
@@ -45,16 +45,19 @@ class Group:
     orthogonal: bool = False
 
     def to_dict(self, weight_decay: float) -> dict[str, Any]:
-        """The group in the form that torch's optimizers take; torch leaves settings that it does not know alone."""
+        """Return the group as a parameter group of torch's optimizers, which ignore entries that they do not use."""
         known = {"params": self.params, "weight_decay": weight_decay if self.decays else 0.0}
         ours = {"depth": self.depth, "factor": self.factor, "decays": self.decays}
         return known | ours | ({"orthogonal": True} if self.orthogonal else {})
 
 
 def body_and_head(model: nn.Module) -> list[list[nn.Parameter]]:
-    """fastai's `splitter`: all parameters in two groups, those of the last part of the net in the second.
+    """Split the parameters into a body and a head; the `splitter` of the learner.
 
-    The last part is the last of the model's children that have parameters. A net of a single layer is one group.
+    The head is the last child module that has parameters. A net of a single layer has one group.
+
+    Returns:
+        One list of parameters per group, the body first.
     """
     head = {id(p) for p in _head(model).parameters()}
     body = [p for p in model.parameters() if id(p) not in head]
@@ -69,17 +72,18 @@ def _head(module: nn.Module) -> nn.Module:
 
 
 def param_groups(model: nn.Module, recipe: Recipe, depths: Depths | None = None) -> list[Group]:
-    """The groups of the parameters: for each depth matrices and filters, biases of norms, and other vectors.
+    """Return the parameter groups: per depth matrices and filters, biases of norm layers, and other vectors.
 
-    Matrices and filters decay. Decaying the scale of a norm would only change the effective rate of the layer before
-    it (van Laarhoven 2017). Norm biases train `bias_lr` times as fast as the rest (Jordan 2024). `freeze_stem` and
-    `optimizer="muon"` add a group each, at the end of a depth. Muon steps the filters of convolutions without a bias:
-    it rescales them, and a layer without a bias is one that a norm follows.
+    Only matrices and filters have weight decay: decay of a norm layer's scale would only change the effective learning
+    rate of the layer before it (van Laarhoven 2017). The learning rate of the norm layers' biases is
+    `norm_bias_lr_scale` times that of the rest (Jordan 2024). `freeze_stem` and `optimizer="muon"` each add a group at
+    the end of a depth. Muon updates the filters of convolutions without a bias, because it rescales them, which is
+    harmless only before a norm layer, and a convolution without a bias is assumed to have one behind it.
 
     Args:
         model: the net.
-        recipe: its settings.
-        depths: the parameters by depth; by default `body_and_head`.
+        recipe: the settings.
+        depths: the parameters by depth; by default those of `body_and_head`.
     """
     norm_biases = {id(m.bias) for m in model.modules() if isinstance(m, NORMS)}
     filters = [p for p in model.parameters() if p.ndim == 4]
@@ -91,10 +95,10 @@ def param_groups(model: nn.Module, recipe: Recipe, depths: Depths | None = None)
         plain = [p for p in matrices if id(p) not in stem | orthogonal]
         groups += [
             Group(plain, depth, decays=True),
-            Group([p for p in vectors if id(p) in norm_biases], depth, factor=recipe.bias_lr),
+            Group([p for p in vectors if id(p) in norm_biases], depth, factor=recipe.norm_bias_lr_scale),
             Group([p for p in vectors if id(p) not in norm_biases], depth),
             Group([p for p in matrices if id(p) in stem], depth, decays=True, start=recipe.freeze_stem),
-            Group([p for p in matrices if id(p) in orthogonal], depth, factor=FILTERS_RATE, orthogonal=True),
+            Group([p for p in matrices if id(p) in orthogonal], depth, factor=MUON_LR_SCALE, orthogonal=True),
         ]
     return [group for group in groups if group.params]
 
@@ -104,33 +108,33 @@ def _before_norms(model: nn.Module) -> list[torch.Tensor]:
 
 
 class RecipeOptimizer(OptimWrapper):
-    """torch's SGD, because fastai's own has no Nesterov momentum, or `Muon`.
+    """An optimizer for fastai that runs torch's SGD or `Muon`; fastai's own SGD has no Nesterov momentum.
 
-    Where the device has a kernel for it, one call steps all parameters of a group.
+    If the device has a fused kernel, one call updates all parameters of a group.
 
-    fastai sees one group for each depth, so that `freeze_to`, `slice` of rates and schedules are about depths. Each
-    depth is split by kind inside: its rate reaches every kind times the factor of the kind, its `wd` only those that
-    decay.
+    fastai sees one group per depth, so that `freeze_to`, a `slice` of learning rates and schedules apply to depths.
+    Within a depth each kind of parameter is a group of torch's: it gets the learning rate of the depth times its own
+    factor, and the weight decay of the depth only if it decays.
 
     Args:
-        params: by depth, as a splitter gives them; or all in one list.
-        lr: the rate.
+        params: the parameters by depth, as a splitter returns them, or all in one list.
+        lr: the learning rate, or one per depth.
         model: the net of the parameters.
-        recipe: its settings.
+        recipe: the settings.
     """
 
     def __init__(self, params: Any, lr: Any, *, model: nn.Module, recipe: Recipe) -> None:
         depths = [params] if isinstance(params[0], nn.Parameter) else params
         groups = [group.to_dict(recipe.weight_decay) for group in param_groups(model, recipe, depths)]
         optimizer = Muon if recipe.optimizer == "muon" else torch.optim.SGD
-        fused = groups[0]["params"][0].device.type in FUSED
+        fused = groups[0]["params"][0].device.type in FUSED_SGD_DEVICES
         nesterov = recipe.momentum > 0
         super().__init__(opt=optimizer(groups, lr=0.0, momentum=recipe.momentum, nesterov=nesterov, fused=fused))
         self.set_hyper("lr", lr)
 
     @property
-    def hypers(self) -> list["DepthHypers"]:  # type: ignore[override]  # fastai hands out copies
-        """The settings of each depth; to write one changes the optimizer."""
+    def hypers(self) -> list["DepthHypers"]:  # type: ignore[override]  # fastai returns copies
+        """The settings of each depth; setting an entry changes the optimizer."""
         return [DepthHypers(groups) for groups in self._by_depth()]
 
     @property
@@ -140,32 +144,36 @@ class RecipeOptimizer(OptimWrapper):
 
     @param_lists.setter
     def param_lists(self, v: Any) -> None:
-        """fastai's callback for half precision of before `to_fp16` puts parameters of its own here.
+        """Refuse other parameters, which fastai's `to_non_native_fp16` would set here.
 
         Raises:
             TrainingError: always.
         """
         raise TrainingError(
-            "the optimizer of a recipe steps the parameters of the model and no copies of them; use to_fp16 or to_bf16 "
-            "instead of to_non_native_fp16, or an optimizer of fastai as learn.opt_func"
+            "the optimizer of a recipe updates the parameters of the model, not copies of them; use to_fp16 or to_bf16 "
+            "instead of to_non_native_fp16, or set an optimizer of fastai as learn.opt_func"
         )
 
     def set_hyper(self, k: str, v: Any) -> None:
-        """Set what fastai calls `k`, for example lr, mom or wd: one value for all depths, one for each, or a slice.
+        """Set a setting of the optimizer for every depth.
+
+        Args:
+            k: fastai's name of the setting, for example lr, mom or wd.
+            v: one value for all depths, one per depth, or a slice.
 
         Raises:
-            ValueError: neither one value nor one for each depth.
+            ValueError: the number of values is neither one nor the number of depths.
         """
         hypers = self.hypers
         for hyper, value in zip(hypers, _for_each_depth(v, len(hypers)), strict=True):
             hyper[k] = value
 
     def step(self, closure: Callable[[], float] | None = None) -> None:
-        """torch's step, for momentum in any memory layout.
+        """Update the parameters, after converting each momentum to the memory layout of its parameter.
 
-        One kernel for all parameters reads momentum in the layout of the parameter. It has another one after the
-        model was converted, or after it was loaded from another model, and would be mixed up without a word. Muon's
-        own momentum may have any.
+        torch's fused kernel assumes that both have the same layout, and otherwise computes wrong values without an
+        error. The layouts differ after the model was converted, or after the state was loaded from another model.
+        Muon's own momentum may have any layout.
         """
         plain = (group["params"] for group in self.opt.param_groups if not group.get("orthogonal"))
         for param in chain.from_iterable(plain):
@@ -181,10 +189,10 @@ class RecipeOptimizer(OptimWrapper):
 
 
 class DepthHypers(MutableMapping[str, Any]):
-    """The settings of one depth under fastai's names.
+    """A mapping of the settings of one depth under fastai's names; setting an entry changes the optimizer.
 
     Args:
-        groups: torch's groups of this depth, which are read and written.
+        groups: torch's parameter groups of this depth.
     """
 
     def __init__(self, groups: list[dict[str, Any]]) -> None:
@@ -216,7 +224,7 @@ class DepthHypers(MutableMapping[str, Any]):
 
 
 def _for_each_depth(v: Any, depths: int) -> Sequence[Any]:
-    """One value for each depth, spread as fastai's optimizers spread it."""
+    """Return one value per depth; a slice is spread over the depths as in fastai's optimizers."""
     if isinstance(v, slice):
         v = even_mults(v.start, v.stop, depths) if v.start else [v.stop / 10] * (depths - 1) + [v.stop]
     values = list(L(v, use_list=None))

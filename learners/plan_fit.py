@@ -18,9 +18,9 @@ from callbacks.training.schedule import OneCycle, PlannedRates, ScheduleRecord, 
 from callbacks.training.step_seed import StepSeed
 from data.common.errors import TrainingError
 from data.common.launch import process_rank
+from learners.fit_result import FitResult
 from learners.optimizer import Group, param_groups
-from learners.result import FitResult
-from learners.run import note_precision
+from learners.run import add_precision
 from learners.session import session_cbs
 from learners.warmup import warm_up
 
@@ -49,7 +49,7 @@ def fit_plan(learn: "ImageLearner", cbs: list[Callback], writes: Writes = nowher
     history = History(writes(write_history, "history.csv"))
     first = _groups(learn)[0].factor
     schedule = ScheduleRecord([row[0] / first for row in rates], writes(write_schedule, "schedule.csv"))
-    precision = PrecisionRecord(writes(note_precision, "recipe.json"))
+    precision = PrecisionRecord(writes(add_precision, "recipe.json"))
     measured, wait, warmup_seconds = MeasuredModel(), LoaderWait(), warm_up(learn)
     seeds = StepSeed(plan.seed, process_rank())
     watching = [seeds, LoaderEpoch(), history, PlannedRates(rates), schedule, precision, measured, wait]

@@ -10,7 +10,7 @@ from typing import Any
 
 from data.common.errors import DataError, InputError, TrainingError
 from data.common.files import write_csv
-from data.named import named_images
+from data.named_images import named_images
 from learners.evidence import Evidence, EvidencePictures
 from learners.predictor import GUESSES, Answer, Predictor, Unreadable
 

@@ -105,6 +105,10 @@ class Predictor:
         self.model = EndToEnd(saved).eval().to(self.device).to(memory_format=torch.channels_last)
         self._at_once = max(1, PIXELS_AT_ONCE[self.device.type] // saved.size**2)
 
+    def __repr__(self) -> str:
+        classes = f"{len(self.classes)} classes, images of {self.size} pixels, on {self.device}"
+        return f"{type(self).__name__}({classes}; unsure below {self.min_confidence:.0%})"
+
     def __call__(self, images: object) -> list[Answer]:
         """One answer for each image, in their order.
 

@@ -18,12 +18,12 @@ from learners.answers.page import report_run
 from learners.answers.temperature import fit_temperature
 from learners.heatmaps import choose_heatmaps
 from learners.model_files import SavedModel, write_model
-from learners.opened import OpenedRun
+from learners.multi_process import run_interrupts, state_from_first
+from learners.opened_run import OpenedRun
 from learners.plan_fit import fit_plan, later
 from learners.provenance import provenance
 from learners.run import Run
 from learners.session import additions, check_additions, session_cbs
-from learners.together import agreed, interrupts_of
 
 if TYPE_CHECKING:
     from learners.learner import ImageLearner
@@ -39,10 +39,10 @@ def fit_in_memory(learn: "ImageLearner") -> dict[str, Any]:
 
 def fit_run(learn: "ImageLearner", run: Run, checkpoint_minutes: float) -> dict[str, Any]:
     """Fit, fill the run directory, and return the metrics of the run."""
-    state = agreed(learn, _begin(learn, run))
+    state = state_from_first(learn, _begin(learn, run))
     recipe, session = learn.plan.to_dict(), session_cbs(learn)
     try:
-        with BackgroundWriter() as writer, interrupts_of(learn, run.checkpoint) as interrupts:
+        with BackgroundWriter() as writer, run_interrupts(learn, run.checkpoint) as interrupts:
             checkpoint = Checkpoint(run.checkpoint, writer, interrupts, recipe, checkpoint_minutes, session)
             current = fit_plan(
                 learn, [Resume(state, run.checkpoint), checkpoint], partial(later, writer.submit, run.path)

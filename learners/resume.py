@@ -11,14 +11,14 @@ from torch import nn
 from callbacks.training.means import accuracy
 from data import DataError, Source, open_source
 from data.common.launch import process_rank
-from learners.class_order import in_order_of
+from learners.class_order import with_class_order
 from learners.device import pick_device, precision
 from learners.factory import Callbacks, Metrics, assemble
 from learners.learner import ImageLearner
+from learners.multi_process import check_process_count, join_processes, share_between_processes
 from learners.provenance import versions
 from learners.recipe import Recipe, RecipeError
-from learners.run import CHANGEABLE, Run
-from learners.together import check_process_count, join_processes, share_run
+from learners.run import CHANGEABLE_ON_RESUME, Run
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,11 @@ def resume_learner(
         recipe.data if data is None else data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad
     )
     _check_files(source, facts, opened.path)
-    source = in_order_of(source, facts["classes"], opened.path / "recipe.json")
+    source = with_class_order(source, facts["classes"], opened.path / "recipe.json")
     _tell_differences(opened.path, facts, device)
-    return share_run(assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=opened), processes)
+    return share_between_processes(
+        assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=opened), processes
+    )
 
 
 def resume_fit(path: Path, **settings: Any) -> dict[str, Any]:
@@ -90,11 +92,11 @@ def stored_recipe(run: Run, **settings: Any) -> Recipe:
         )
     wanted = Recipe.of(**stored.to_dict() | settings)
     for name in settings:
-        if name not in CHANGEABLE and getattr(wanted, name) != getattr(stored, name):
+        if name not in CHANGEABLE_ON_RESUME and getattr(wanted, name) != getattr(stored, name):
             raise RecipeError(
                 f"{name} {settings[name]!r}: {run.path} has {getattr(stored, name)!r}; leave the setting out"
             )
-    return replace(stored, **{name: getattr(wanted, name) for name in CHANGEABLE})
+    return replace(stored, **{name: getattr(wanted, name) for name in CHANGEABLE_ON_RESUME})
 
 
 def _check_files(source: Source, facts: dict, run: Path) -> None:

@@ -1,4 +1,4 @@
-"""The run directory: what a run leaves behind. The table in the README names its files."""
+"""The run directory: its files, its lock, and its checks. The table in the README names the files."""
 
 import json
 import logging
@@ -14,16 +14,16 @@ from filelock import FileLock, Timeout
 from callbacks.checkpoint.checkpoint_file import FORMAT_VERSION, CheckpointError, read_state, remove_drafts
 from data.common.errors import InputError, TrainingError
 from data.common.files import write_json
-from learners.recipe import Plan, Recipe
+from learners.recipe import Plan, Recipe, with_current_names
 from learners.run_files import validated, validated_recipe
 
 log = logging.getLogger(__name__)
 
-LOCK = ".lock"
-LEARNER = "learner"  # the folder for what a session saves by itself
-RESTORE = "restore the file from a backup, or start a new run"
-BEFORE = {"decay": "cosine"}  # what runs did before these settings existed, where that is not the default
-CHANGEABLE = ("device", "workers", "cache", "graph", "log")  # settings that do not change the result
+LOCK_FILE = ".lock"
+LEARNER_FOLDER = "learner"  # folder for the files that a session saves itself, as with `learn.save`
+RESTORE_HINT = "restore the file from a backup, or start a new run"
+FORMER_DEFAULTS = {"decay": "cosine"}  # values of settings that newer programs added, in runs from before that
+CHANGEABLE_ON_RESUME = ("device", "workers", "cache", "graph", "log")  # settings that do not affect the result
 
 
 class RunDirectoryError(InputError):
@@ -31,11 +31,11 @@ class RunDirectoryError(InputError):
 
 
 class Run:
-    """A run directory.
+    """The directory of a run.
 
     Attributes:
         path: the directory.
-        new: the run has no checkpoint yet, and its directory is made when it begins.
+        new: the run has no checkpoint yet; its directory is created when training begins.
     """
 
     def __init__(self, path: Path, new: bool) -> None:
@@ -43,19 +43,19 @@ class Run:
 
     @classmethod
     def create(cls, path: str | Path) -> "Run":
-        """A new run; its directory is made when the run begins.
+        """Return a new run; its directory is created when training begins.
 
         Raises:
-            RunDirectoryError: the path is a file, or a directory that holds something.
+            RunDirectoryError: the path is a file or a directory that is not empty.
         """
         return cls(check_free(Path(path)), new=True)
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """A run that has begun.
+        """Return the run of an existing directory.
 
         Raises:
-            RunDirectoryError: there is no run in this directory.
+            RunDirectoryError: the directory has no valid `recipe.json`.
         """
         run = cls(Path(path), new=False)
         run.read_json("recipe.json")
@@ -63,61 +63,64 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
+        """The path of the checkpoint."""
         return self.path / "checkpoint.pt"
 
     @property
     def learner(self) -> Path:
         """The folder in which `learn.save`, `learn.export` and callbacks of fastai write: `learn.path`."""
-        return self.path / LEARNER
+        return self.path / LEARNER_FOLDER
 
     @contextmanager
     def learner_folder(self) -> Iterator[None]:
-        """In this context there is the folder `learner`, if it can be made; afterwards only if it holds something."""
-        made = [folder for folder in (self.learner, *self.learner.parents) if not folder.exists()]
-        with suppress(OSError):  # whoever writes there will say so
+        """Create the folder `learner` for this context, and remove it afterwards if it is empty."""
+        created = [folder for folder in (self.learner, *self.learner.parents) if not folder.exists()]
+        with suppress(OSError):  # a write into the folder will then fail with an error of its own
             self.learner.mkdir(parents=True, exist_ok=True)
         try:
             yield
         finally:
-            with suppress(OSError):  # it holds something
-                for folder in made:
+            with suppress(OSError):  # the folder is not empty
+                for folder in created:
                     folder.rmdir()
 
     @property
     def has_begun(self) -> bool:
-        """Whether the directory is that of a run: `recipe.json` is written first."""
+        """Whether the directory holds a run: `recipe.json` is the first file that is written."""
         return (self.path / "recipe.json").is_file()
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run is complete: `metrics.json` is written last."""
+        """Whether the run is complete: `metrics.json` is the last file that is written."""
         return (self.path / "metrics.json").exists()
 
     @property
     def description(self) -> dict[str, Any]:
-        """What `recipe.json` holds: the recipe, and what else went into the run."""
-        return self.read_json("recipe.json")
+        """The content of `recipe.json`: settings under their current names, data, versions and device."""
+        return with_current_names(self.read_json("recipe.json"))
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of the run. A setting that `recipe.json` lacks has its default, or its value in `BEFORE`.
+        """The recipe of the run. A setting that `recipe.json` lacks has its former default, or the current one.
 
         Raises:
-            RunDirectoryError: `recipe.json` cannot be read, or holds a setting that no run can have.
+            RunDirectoryError: `recipe.json` cannot be read, or a setting has an invalid value.
         """
         stored = self.description
         try:
-            return validated_recipe(BEFORE | {f.name: stored[f.name] for f in fields(Recipe) if f.name in stored})
+            return validated_recipe(
+                FORMER_DEFAULTS | {f.name: stored[f.name] for f in fields(Recipe) if f.name in stored}
+            )
         except ValueError as error:
             raise RunDirectoryError(
-                f"{self.path / 'recipe.json'}: does not hold what it must ({error}); {RESTORE}"
+                f"{self.path / 'recipe.json'}: has invalid content ({error}); {RESTORE_HINT}"
             ) from error
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """One of the JSON files of the run.
+        """Return the content of one of the run's JSON files.
 
         Raises:
-            RunDirectoryError: the file is missing, cannot be read, or does not hold what it must.
+            RunDirectoryError: the file is missing, cannot be read, or has invalid content.
         """
         path = self.path / name
         try:
@@ -127,16 +130,18 @@ class Run:
                 f"{path}: cannot be read ({error.strerror}); name the directory of a run"
             ) from error
         except (ValueError, RecursionError) as error:
-            raise RunDirectoryError(f"{path}: does not hold what it must ({error}); {RESTORE}") from error
+            raise RunDirectoryError(f"{path}: has invalid content ({error}); {RESTORE_HINT}") from error
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Hold the directory, and make it if it is new; the system releases the lock of a process that is killed.
+        """Lock the directory for this context, and create it if the run is new.
+
+        The operating system releases the lock if the process is killed.
 
         Raises:
-            RunDirectoryError: another process holds it, it cannot be written, or it should be new and is not empty.
+            RunDirectoryError: another process has the lock, the directory cannot be written, or it should be empty.
         """
-        lock = FileLock(self.path / LOCK)
+        lock = FileLock(self.path / LOCK_FILE)
         with self._writing():
             if self.new:
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -147,7 +152,7 @@ class Run:
             remove_drafts(self.path)
             yield
         finally:
-            self.new = not self.checkpoint.exists()  # from then on the run is resumed
+            self.new = not self.checkpoint.exists()  # with a checkpoint the next fit resumes the run
             lock.release()
 
     @contextmanager
@@ -156,7 +161,7 @@ class Run:
             yield
         except OSError as error:
             raise RunDirectoryError(
-                f"{self.path} cannot be written ({error.strerror}); correct that, or name another directory as `out`"
+                f"{self.path} cannot be written ({error.strerror}); fix that, or name another directory as `out`"
             ) from error
 
     def write_description(self, description: dict[str, Any]) -> None:
@@ -165,15 +170,15 @@ class Run:
             write_json(self.path / "recipe.json", description)
 
     def withdraw(self) -> None:
-        """Remove `recipe.json` of a new run that ended before its first step, so that it can be begun again."""
+        """Remove `recipe.json` if a new run ended before its first step, so that its directory can be used again."""
         if self.new and not self.checkpoint.exists() and "precision" not in self.description:
             (self.path / "recipe.json").unlink()
 
     def read_checkpoint(self, plan: Plan) -> dict[str, Any] | None:
-        """The state to resume from; None where the run ended before its first checkpoint.
+        """Return the state to resume from, or None if the run ended before its first checkpoint.
 
         Raises:
-            CheckpointError: a file that is damaged, or that belongs to another recipe.
+            CheckpointError: the file is damaged, or its recipe is not that of the run.
         """
         if not self.checkpoint.exists():
             log.warning("%s has no checkpoint yet: the run starts again", self.path)
@@ -185,20 +190,20 @@ class Run:
                 "new run"
             )
         try:
-            ours, theirs = plan.to_dict(), validated("checkpoint.pt", state)["recipe"]
+            ours, theirs = plan.to_dict(), with_current_names(validated("checkpoint.pt", state)["recipe"])
         except ValueError as error:
-            raise CheckpointError(f"{self.checkpoint}: does not hold what it must ({error}); {RESTORE}") from error
-        known = [name for name in ours if name in theirs and name not in CHANGEABLE]  # it may be older than a setting
-        other = [name for name in known if ours[name] != theirs[name]]
-        if other:
+            raise CheckpointError(f"{self.checkpoint}: has invalid content ({error}); {RESTORE_HINT}") from error
+        compared = theirs.keys() & ours.keys() - set(CHANGEABLE_ON_RESUME)  # a checkpoint may be older than a setting
+        differing = [name for name in ours if name in compared and ours[name] != theirs[name]]
+        if differing:
             raise CheckpointError(
-                f"{self.checkpoint}: its run had another {', '.join(other)} than recipe.json; restore recipe.json"
+                f"{self.checkpoint}: {', '.join(differing)} differs from recipe.json; restore recipe.json"
             )
         return state
 
     @contextmanager
     def results(self) -> Iterator[None]:
-        """Name the run to resume when its results cannot be written.
+        """In this context an error while writing the results says how to resume the run.
 
         Raises:
             TrainingError: a file could not be written.
@@ -213,30 +218,30 @@ class Run:
 
 
 def next_run(data: str, runs: Path = Path("runs")) -> Path:
-    """`runs/<data>-<n>` with the first number that is free."""
+    """Return `runs/<data>-<n>` with the first number `n` whose path does not exist."""
     name = Path(data).stem or "run"
     return next(path for n in count(1) if not (path := runs / f"{name}-{n}").exists())
 
 
 def check_free(out: Path) -> Path:
-    """`out` itself, if a new run can have it.
+    """Return `out` if it can be the directory of a new run.
 
     Raises:
-        RunDirectoryError: it is a file, or a directory that holds something other than what a session saved there.
+        RunDirectoryError: `out` is a file, or a directory with more in it than the files that a session saved.
     """
     try:
         if out.exists() and not out.is_dir():
             raise RunDirectoryError(f"{out} is a file; name a new directory as `out`")
-    except OSError as error:  # too long, or in a folder that may not be looked into
-        raise RunDirectoryError(f"{out}: cannot be looked at ({error.strerror}); name another as `out`") from error
-    if out.is_dir() and any(path.name not in (LOCK, LEARNER) for path in out.iterdir()):
+    except OSError as error:  # the path is too long, or in a folder without permission to read
+        raise RunDirectoryError(f"{out}: cannot be read ({error.strerror}); name another `out`") from error
+    if out.is_dir() and any(path.name not in (LOCK_FILE, LEARNER_FOLDER) for path in out.iterdir()):
         hint = f", or resume its run: resume_learner('{out}')" if (out / "recipe.json").exists() else ""
         raise RunDirectoryError(f"{out} is not empty; name a new directory as `out`{hint}")
     return out
 
 
-def note_precision(path: Path, precision: str) -> None:
-    """Add to `recipe.json`, which is at `path`, the precision that was observed in the first training step."""
+def add_precision(path: Path, precision: str) -> None:
+    """Add the precision that was observed in the first training step to `recipe.json`, which is at `path`."""
     write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"precision": precision})
 
 
@@ -244,4 +249,4 @@ def _acquire(lock: FileLock, out: Path) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise RunDirectoryError(f"{out} is in use by another process; wait until that ends") from None
+        raise RunDirectoryError(f"{out} is in use by another process; wait until that process ends") from None

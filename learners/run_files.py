@@ -1,4 +1,4 @@
-"""What the files of a run must hold, checked when they are read: they may be damaged, or edited by hand."""
+"""The schemas of a run's files, which are checked on reading because a file may be damaged or edited by hand."""
 
 from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, get_type_hints
@@ -11,13 +11,13 @@ from learners.recipe import Recipe
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
-RGB = Field(min_length=3, max_length=3)  # a value for each channel
-with_more = with_config(ConfigDict(extra="allow", arbitrary_types_allowed=True))
+RGB = Field(min_length=3, max_length=3)  # one value per channel
+allows_more = with_config(ConfigDict(extra="allow", arbitrary_types_allowed=True))  # entries without a schema are kept
 
 
-@with_more
+@allows_more
 class Session(TypedDict, total=False):
-    """What a session added to its recipe; see `additions`."""
+    """The entry `session` of `recipe.json`; see `additions`."""
 
     callbacks: list[str]
     loss: str
@@ -26,9 +26,9 @@ class Session(TypedDict, total=False):
     pipeline: list[str]
 
 
-@with_more
+@allows_more
 class Description(TypedDict):
-    """`recipe.json`; its settings are checked as a `Recipe`."""
+    """The entries of `recipe.json` that are not settings; the settings are checked by `validated_recipe`."""
 
     fingerprint: str
     classes: list[str]
@@ -49,9 +49,9 @@ class Heatmaps(TypedDict):
     images: Count
 
 
-@with_more
+@allows_more
 class ModelDescription(TypedDict):
-    """`model.json`."""
+    """The entries of `model.json`."""
 
     format: NotRequired[int]
     architecture: str
@@ -64,9 +64,9 @@ class ModelDescription(TypedDict):
     heatmaps: NotRequired[Heatmaps | None]
 
 
-@with_more
+@allows_more
 class Checkpoint(TypedDict):
-    """`checkpoint.pt`; what the model, the optimizer and the callbacks make of theirs is for them to say."""
+    """The entries of `checkpoint.pt`; the model, the optimizer and the callbacks check their own states on loading."""
 
     recipe: dict[str, Any]
     epoch: Count
@@ -78,7 +78,7 @@ class Checkpoint(TypedDict):
     attributes: NotRequired[dict[str, dict[str, Any]]]
 
 
-SHAPES: dict[str, Any] = {
+SCHEMAS: dict[str, Any] = {
     "recipe.json": Description,
     "model.json": ModelDescription,
     "checkpoint.pt": Checkpoint,
@@ -86,27 +86,31 @@ SHAPES: dict[str, Any] = {
 
 
 def validated(name: str, content: Any) -> dict[str, Any]:
-    """The content of a file of a run, as it is. Of a file without a shape it must be a dictionary.
+    """Return the content of a run's file unchanged if it matches the schema of that file.
+
+    Args:
+        name: the name of the file. The content of a file without a schema must be a dictionary.
+        content: the content of the file.
 
     Raises:
-        ValueError: the first entry that is missing, or of another type, in one line.
+        ValueError: an entry is missing or has the wrong type; the message names the first one in one line.
     """
-    return _validated(_adapter(SHAPES.get(name, dict[str, Any])), content)
+    return _validated(_adapter(SCHEMAS.get(name, dict[str, Any])), content)
 
 
 def validated_recipe(settings: dict[str, Any]) -> Recipe:
-    """The recipe of these settings.
+    """Return the recipe of these settings.
 
     Raises:
-        ValueError: the first setting of another type, or that no run can have, in one line.
+        ValueError: a setting has the wrong type or an invalid value; the message names the first one in one line.
     """
-    shape = TypedDict("Settings", get_type_hints(Recipe), total=False)  # type: ignore[misc]  # made while running
-    return Recipe.of(**_validated(TypeAdapter(shape), settings))
+    schema = TypedDict("Settings", get_type_hints(Recipe), total=False)  # type: ignore[misc]  # mypy wants literals
+    return Recipe.of(**_validated(TypeAdapter(schema), settings))
 
 
 @cache
-def _adapter(shape: Any) -> TypeAdapter:
-    return TypeAdapter(shape)
+def _adapter(schema: Any) -> TypeAdapter:
+    return TypeAdapter(schema)
 
 
 def _validated(adapter: TypeAdapter, content: Any) -> Any:

@@ -18,8 +18,8 @@ from fastai.torch_core import to_device
 from torch import Tensor
 
 from callbacks.parallel.data_parallel import ParallelPass
+from learners.cuda_graph import GraphedModel
 from learners.device import autocast
-from learners.graph import GraphedModel
 from learners.single_image import naming_single_image
 
 log = logging.getLogger(__name__)

@@ -6,16 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SHIFTS = ((0, 0), (-1, -1), (1, 1))  # pixels down and right
-WEIGHTS = (0.5, 0.25, 0.25)
+SHIFTS = ((0, 0), (-1, -1), (1, 1))  # shifts of the views, in pixels down and right
+WEIGHTS = (0.5, 0.25, 0.25)  # weights of the shifts in the mean
 
 
 class SixViews(nn.Module):
-    """`model` on each image and its mirror image: in place, for half of the weight, and shifted by a pixel both ways.
+    """A net that averages the logits of `model` over six views: three shifts of each image and of its mirror image.
+
+    The shifts are none (weight 1/2) and one pixel to the upper left and to the lower right (1/4 each).
 
     Args:
-        model: gives the logits of one view, N×classes, for N×C×H×W.
-        mirror: without it there are three views, for data that mirroring changes (digits).
+        model: maps images N×C×H×W to logits N×classes.
+        mirror: whether to use mirror images. Without them there are three views, for data such as digits.
 
     Source: Jordan 2024, https://arxiv.org/abs/2404.00498, 3.4.
     """
@@ -25,6 +27,7 @@ class SixViews(nn.Module):
         self.model, self.mirror = model, mirror
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the mean logits, N×classes, of images N×C×H×W."""
         return reduce(torch.add, (w * self._sides(shifted(x, *s)) for w, s in zip(WEIGHTS, SHIFTS, strict=True)))
 
     def _sides(self, x: Tensor) -> Tensor:
@@ -32,7 +35,7 @@ class SixViews(nn.Module):
 
 
 def shifted(x: Tensor, down: int, right: int) -> Tensor:
-    """N×C×H×W moved by whole pixels; the border is reflected in."""
+    """Return images N×C×H×W shifted by whole pixels, with a reflected border."""
     pad = max(abs(down), abs(right))
     if pad == 0:
         return x

@@ -8,11 +8,11 @@ HOOK_DICTS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_b
 
 
 def hook_dicts(model: nn.Module) -> list[dict]:
-    """The dictionaries in which the modules of a model keep their hooks; hooks that are added later appear in them."""
+    """Return the dictionaries in which a model's modules keep their hooks; later hooks appear in them, too."""
     return [getattr(module, name) for module in model.modules() for name in HOOK_DICTS]
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 natively. A torch without these functions counts as a CPU without bf16."""
+    """Return whether this CPU multiplies bf16 natively; False if this torch has no function that tells it."""
     checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(check() for check in checks if check)

@@ -1,31 +1,32 @@
-"""Compile the model and let the device choose its kernels before the clock of a run starts."""
+"""Compile the model and let the device choose its kernels before the time of a run is measured."""
 
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import torch
 
+from learners.cuda_graph import trusted_graph
 from learners.device import autocast
-from learners.graph import trusted_graph
 from learners.single_image import naming_single_image
 
 if TYPE_CHECKING:
     from learners.learner import ImageLearner
 
-STEPS = 3  # of training, and as many of validation
-GRAPH_DEVICES = ("cuda",)
+WARMUP_STEPS = 3  # number of training steps, and of validation steps for each batch size
+GRAPH_DEVICES = ("cuda",)  # types of devices on which CUDA graphs are used
 
 
 def warm_up(learn: "ImageLearner") -> float:
-    """Train and validate on blank batches, and leave weights, norm statistics and random states as they were.
+    """Train and validate on blank batches, then restore the weights and norm statistics.
 
-    On a GPU `learn.graphed` becomes the graph of the model, where the recipe asks for it and it can be trusted.
+    On a GPU this sets `learn.graphed` to the CUDA graph of the model, if the recipe asks for it and `trusted_graph`
+    returns one.
 
     Returns:
-        Seconds that it took, the compilation included; 0 on a CPU without `compile`, which has nothing to warm.
+        Seconds spent, including compilation; 0 on a CPU without `compile`, which needs no warm-up.
     """
     device = learn.dls.device.type
-    alone = learn.processes is None  # several exchange gradients within a pass, which is not captured
+    alone = learn.processes is None  # several processes exchange gradients within a pass, which cannot be captured
     graph = learn.plan.graph and device in GRAPH_DEVICES and alone
     if device == "cpu" and not (learn.plan.compile or graph):
         return 0.0
@@ -34,7 +35,7 @@ def warm_up(learn: "ImageLearner") -> float:
     if learn.plan.compile:
         learn.model.compile()
     n_valid, bs = len(learn.dls.valid.dataset), learn.dls.valid.bs
-    for _ in range(STEPS):
+    for _ in range(WARMUP_STEPS):
         _blank_step(learn, learn.dls.train.bs, training=True)
         for n in {min(bs, n_valid), n_valid % bs} - {0}:
             _blank_step(learn, n, training=False)
@@ -47,7 +48,7 @@ def warm_up(learn: "ImageLearner") -> float:
 
 
 def _blank_step(learn: "ImageLearner", n: int, training: bool) -> None:
-    """One step on n images as the loader gives them: N×3×H×W, channels last."""
+    """Run one step on n black images in the form that the loader yields: N×3×H×W, channels-last."""
     size, device = learn.plan.size, learn.dls.device
     x = torch.zeros(n, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.zeros(n, dtype=torch.long, device=device)

@@ -2,8 +2,8 @@
 
     python -m nbs.run [NAME …]
 
-A cell that raises ends with its traceback and a non-zero code, and the file stays as it is. What differs between runs
-and machines is left out of what is kept: progress, warnings, and where fastai keeps its data.
+A cell that raises ends with its traceback and a non-zero code, and the file stays as it is. What was said on stderr is
+left out of what is kept, and where fastai keeps its data is written as `~/.fastai`.
 """
 
 import argparse
@@ -49,6 +49,7 @@ def cleaned(output: NotebookNode) -> NotebookNode:
 
 
 def main() -> None:
+    """Execute the notebooks that the command line names, or all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[[], *NAMES], metavar="NAME")
     os.environ["PYTHONWARNINGS"] = "ignore"  # of the kernels

@@ -116,6 +116,9 @@ class GradCAMCallback(Callback):
         heading = "How attention forms: the evidence for the true class, and the prediction"
         return plot_panels(panels, 1 + len(at), heading, Scale(method.unit, method.weak))
 
+    def _repr_png_(self) -> bytes:
+        return self.plot()._repr_png_()
+
     def _images(self) -> list[int]:
         images = range(len(self.dls.valid_ds))
         return random.Random(self.seed).sample(images, min(self.count, len(images)))

@@ -25,6 +25,8 @@ from callbacks.gradcam.plots import RIGHT_COLOUR, WRONG_COLOUR, Panel, Scale, pl
 from callbacks.gradcam.trust import measure_trust
 from callbacks.picture import Picture
 
+GLANCE = 6  # images in the picture by which a notebook shows an interpretation
+
 
 class GradCAMInterpretation(ClassificationInterpretation):
     """Shows why a model is right or wrong: images by loss, by class and by confusion, with heatmaps.
@@ -54,6 +56,17 @@ class GradCAMInterpretation(ClassificationInterpretation):
         self.layer = layer if layer is None or isinstance(layer, str) else names_of(plain_model(learn.model), layer)
         self.rows = list(range(len(targs))) if rows is None else list(rows)
         self.decoded = preds.argmax(1)
+
+    def __repr__(self) -> str:
+        where = f" at {self.layer}" if self.layer else ""
+        images = f"{len(self.targs):,} images, {len(self.wrong()):,} of them misclassified"
+        return f"{type(self).__name__}({images}; heatmaps by {self.method}{where})"
+
+    def _repr_png_(self) -> bytes:
+        """The images with the largest losses, without their heatmaps, which take seconds."""
+        idxs = self.losses.argsort(descending=True)[:GLANCE].tolist()
+        panels = list(map(self._image_panel, idxs, self.batch(idxs)[1]))
+        return self.draw(panels, GLANCE, "The largest losses; plot_top_losses shows the evidence too")._repr_png_()
 
     @classmethod
     def from_learner(
@@ -99,13 +112,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
     def explain(
         self, idxs: Sequence[int], targets: Sequence[int] | Tensor | None = None, trusted: bool = True
     ) -> Explained:
-        """Return images with their heatmaps and the tests of these.
-
-        Args:
-            idxs: indices of the images, k.
-            targets: class to explain for each image, k numbers; by default the predicted class.
-            trusted: whether to test the heatmaps with `measure_trust`.
-        """
+        """Return images with their heatmaps for `targets`, and if `trusted`, with the tests of `measure_trust`."""
         idxs = [int(i) for i in idxs]
         targets = [int(t) for t in (self.decoded[idxs] if targets is None else targets)]
         if not idxs:
@@ -142,10 +149,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         return torch.randperm(len(self.targs), generator=torch.Generator().manual_seed(seed)).tolist()
 
     def confused(self, pair: Sequence[str]) -> list[int]:
-        """Return the indices of the images of one class that were classified as another, largest loss first.
-
-        Args:
-            pair: names of the true and the predicted class, as in a row of `most_confused`.
+        """Return the indices of the images with this true and predicted class, largest loss first.
 
         Raises:
             CamError: a class is unknown.
@@ -158,12 +162,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         return [i for i in self.wrong() if self.targs[i] == true and self.decoded[i] == predicted]
 
     def plot_top_losses(self, k: int | Sequence[int], largest: bool = True) -> Picture:
-        """Plot the images with the largest or smallest losses, with their heatmaps.
-
-        Args:
-            k: number of images, or positions in the order of the losses.
-            largest: whether the order starts with the largest loss.
-        """
+        """Plot the images with the `k` largest or smallest losses, or those at the positions `k` of that order."""
         order = self.losses.argsort(descending=largest)
         idxs = order[:k] if isinstance(k, int) else order[list(k)]
         return self._pairs(idxs, f"The {'largest' if largest else 'smallest'} losses, and the evidence")
@@ -184,7 +183,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         """Plot misclassified images with the evidence for the predicted and for the true class, and the difference."""
         predicted = self.explain(self.wrong()[:k])
         true = self.explain(predicted.idxs, self.targs[predicted.idxs], trusted=False)
-        return self.plot_panels(self.why_panels(predicted, true), 8, WHY_WRONG_HEADING)
+        return self.plot_panels(self.why_panels(predicted, true), 4, WHY_WRONG_HEADING)
 
     def confusion_matrix(self) -> np.ndarray:
         """Return the counts of images by true class (rows) and predicted class (columns), n_classes×n_classes."""
@@ -197,9 +196,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
 
     def image_panels(self, explained: Explained) -> list[Panel]:
         """Return one panel per image: the image with its true and predicted class."""
-        titles = [f"true {self._name(self.targs[i])}\npredicted {self._name(self.decoded[i])}" for i in explained.idxs]
-        shown = zip(explained.idxs, explained.images, titles, strict=True)
-        return [Panel(image, title, colour=self._title_colour(i)) for i, image, title in shown]
+        return list(map(self._image_panel, explained.idxs, explained.images))
 
     def heat_panels(self, explained: Explained) -> list[Panel]:
         """Return one panel per image: the image with its heatmap."""
@@ -225,6 +222,10 @@ class GradCAMInterpretation(ClassificationInterpretation):
         method = METHODS[self.method]
         return plot_panels(panels, columns, heading, Scale(method.unit, method.weak))
 
+    def _image_panel(self, i: int, image: np.ndarray) -> Panel:
+        title = f"true {self._name(self.targs[i])}\npredicted {self._name(self.decoded[i])}"
+        return Panel(image, title, colour=self._title_colour(i))
+
     def _heat_panel(self, explained: Explained, n: int) -> Panel:
         i, target, trust = explained.idxs[n], explained.targets[n], explained.trust[n]
         title = f"{self._name(target)} {self.preds[i, target]:.0%}" + (f" · p {trust.p:.2f}" if trust else "")
@@ -240,9 +241,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         return RIGHT_COLOUR if self.decoded[i] == self.targs[i] else WRONG_COLOUR
 
 
-WHY_WRONG_HEADING = (
-    "Why wrong: the evidence for the predicted class, for the true class, and the first minus the second"
-)
+WHY_WRONG_HEADING = "Why wrong: the evidence for the predicted class, for the true class, and the difference"
 
 
 def _softmax(logits: Tensor) -> Tensor:

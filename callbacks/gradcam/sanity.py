@@ -20,10 +20,9 @@ MAX_CORRELATION = 0.3  # correlation with the maps of a fully random model below
 class Randomisation:
     """The similarity of heatmaps before and after the weights of a model are replaced by random ones.
 
-    Attributes:
-        alike: for up to four parts of the model, from the last to the first, the Spearman correlation (from -1 to 1)
-            of the maps with those of the trained model when that part and all later parts are random. It is a mean over
-            the images. It should approach 0: otherwise the maps depend on the image and not on the model.
+    The dictionary has up to four parts of the model, from the last to the first. Its values are the Spearman
+    correlation (from -1 to 1) of the maps with those of the trained model when that part and all later parts are
+    random, as a mean over the images. They should approach 0: otherwise the maps do not depend on the model.
     """
 
     alike: dict[str, float]

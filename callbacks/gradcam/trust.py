@@ -1,4 +1,4 @@
-"""A significance test of heatmaps: does removing the strongest cells lower the margin more than removing other cells?
+"""A test whether removing the strongest cells of a heatmap lowers the margin more than removing other cells.
 
 The fifth of the cells with the highest values is blurred, which lowers the margin of the class by `drop` logits.
 Controls are other areas of the same size: the same cells, shifted or mirrored, and the top fifths of other images'
@@ -33,8 +33,8 @@ class Trust:
         as_much: number of controls that lower the margin at least as much.
         controls: number of controls tried: 99, or fewer if the test ended early because `as_much` had reached 5.
         p: p-value: (as_much + 1) / 100 after 99 controls, as_much / controls if the test ended early.
-        agrees: whether the margin changes in the same direction if the top fifth is filled from its neighbours plus
-            noise instead of blurred.
+        agrees: whether the margin changes in the same direction if the top fifth is replaced by means of nearby pixels
+            instead of blurred.
 
     Source of the early end: Besag and Clifford 1991.
     """
@@ -139,7 +139,7 @@ class _MarginDrops:
         return torch.cat(parts)
 
     def with_neighbours(self, cells: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the falls of the margins of all images with their cells filled from neighbours plus noise."""
+        """Return the falls of the margins of all images with their cells replaced by means of nearby pixels."""
         return self.whole - self._margins(
             filled_from_neighbours(self.xb, to_pixels(cells.to(self.xb), self.xb), generator)
         )

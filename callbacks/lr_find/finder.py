@@ -48,6 +48,7 @@ class LRFound:
         valley, slide, steep, minimum: suggestions of fastai's rules on the curve.
         abstained: reason why nothing is recommended, or None.
         asked: names of fastai's suggestions that iteration over the result yields.
+        pictured: whether a notebook shows the figure of the result.
     """
 
     sweeps: tuple[Sweep, ...]
@@ -62,6 +63,7 @@ class LRFound:
     minimum: float | None = None
     abstained: str | None = None
     asked: tuple[str, ...] = ("valley",)
+    pictured: bool = True
 
     def __iter__(self) -> Iterator[float | None]:
         """Iterate over the requested suggestions, so that fastai's way to unpack them works.
@@ -71,7 +73,13 @@ class LRFound:
         return (getattr(self, name) for name in self.asked)
 
     def __repr__(self) -> str:
-        return f"LRFound({', '.join(f'{name}={value!r}' for name, value in self.summary().items() if value)})"
+        """What was found, with three digits of each rate."""
+        found = {name: value for name, value in self.summary().items() if value}
+        told = {name: f"{value:.3g}" if isinstance(value, float) else repr(value) for name, value in found.items()}
+        return f"LRFound({', '.join(f'{name}={text}' for name, text in told.items())})"
+
+    def _repr_png_(self) -> bytes | None:
+        return self.plot()._repr_png_() if self.pictured else None
 
     @property
     def suggestions(self) -> dict[str, float | None]:

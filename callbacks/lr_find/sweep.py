@@ -13,9 +13,11 @@ import torch
 from fastai.data.load import DataLoader
 from fastai.learner import Learner
 from fastai.torch_core import default_device
+from rich.progress import Progress
 from torch import nn
 
 from callbacks.lr_find.finder_learner import finder_learner_of
+from data.common.progress import on_terminal
 
 STEPS_BETWEEN_CHECKS = 10  # steps between checks on an accelerator, where reading the losses waits for the device
 MEAN_DECAY = 0.9  # weight of the previous value in the running mean of the loss
@@ -37,7 +39,7 @@ class Sweep:
     stopped: str | None = None
 
 
-def sweep(learn: Learner, lrs: np.ndarray) -> Sweep:
+def sweep(learn: Learner, lrs: np.ndarray, title: str = "range test") -> Sweep:
     """Train a copy of `learn` for one step at each learning rate.
 
     This advances the training loader, which the copy shares with `learn`, and the global random generators.
@@ -45,15 +47,18 @@ def sweep(learn: Learner, lrs: np.ndarray) -> Sweep:
     Args:
         learn: learner to copy; its model, optimizer and callbacks do not change.
         lrs: learning rates, K.
+        title: title of the progress bar, which is shown on a terminal.
     """
     clone = finder_learner_of(learn)
     _begin_fit(clone, len(lrs))
     on_device, losses = [], []
-    with closing(_endless_batches(clone.dls.train)) as batches:
+    with Progress(**on_terminal()) as bar, closing(_endless_batches(clone.dls.train)) as batches:
+        task = bar.add_task(title, total=len(lrs))
         for step, (lr, batch) in enumerate(zip(lrs, batches, strict=False), 1):
             clone.opt.set_hyper("lr", float(lr))
             clone.one_batch(step - 1, batch)
             clone.train_iter, clone.pct_train = step, step / len(lrs)
+            bar.advance(task)
             on_device.append(clone.loss.detach().float())
             if clone.loss.is_cpu or step % STEPS_BETWEEN_CHECKS == 0 or step == len(lrs):
                 losses += torch.stack(on_device).tolist()

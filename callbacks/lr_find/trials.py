@@ -63,6 +63,6 @@ def try_peaks(learn: Learner, lowest: float, bounds: tuple[float, float], steps:
 def _run_trial(learn: Learner, peak: float, steps: int) -> Trial:
     last = max(1, steps // END_DIVISOR)
     with preserved(learn.dls.train):
-        taken = sweep(learn, trial_rates(peak, steps))
+        taken = sweep(learn, trial_rates(peak, steps), f"short run, peak {peak:.2g}")
     ends = np.full(last, np.inf) if taken.stopped else taken.losses[-last:]
     return Trial(peak, taken, ends)

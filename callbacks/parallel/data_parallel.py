@@ -84,6 +84,7 @@ class DataParallel(Callback):
 
     def after_fit(self) -> None:
         self.learn.parallel = None
+        self.processes.release()
         for loader in self.dls.loaders:
             loader.share = None
 

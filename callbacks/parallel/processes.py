@@ -74,6 +74,10 @@ class Processes:
         """
         return self.accelerator.prepare_model(model)
 
+    def release(self) -> None:
+        """Release the wrapper that `parallel` returned, so that backward passes no longer average the gradients."""
+        self.accelerator.free_memory()
+
     def rows(self, part: Tensor, sizes: list[int]) -> Tensor:
         """Concatenate the rows of all processes.
 

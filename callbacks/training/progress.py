@@ -1,14 +1,13 @@
-"""Progress display of a run, on stderr."""
+"""Progress display of a run, on stderr or in a notebook below the cell."""
 
 from time import perf_counter
 from typing import Self
 
 from fastai.callback.core import Callback
 from fastai.imports import noop
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from callbacks.order import PROGRESS
+from callbacks.training.progress_view import View, open_view
 from callbacks.training.rates import rate_and_momentum
 from callbacks.training.recorder import epoch_figures
 
@@ -16,37 +15,30 @@ REFRESH_SECONDS = 0.25  # shortest time between updates: each reads the loss, wh
 
 
 class RichProgress(Callback):
-    """Shows a progress bar with images/s, loss, learning rate and time left on a terminal, and a line per epoch.
+    """Shows one line per epoch, and on a terminal and in a notebook a bar with images/s, loss and learning rate.
 
-    The callback is a context manager: the outermost `with` opens the bar and removes it at its end, also after an
-    exception. Outside a terminal there is no bar. As with fastai's progress, `no_mbar` turns off the bar and
-    `no_logging` the lines.
+    The callback is a context manager: the outermost `with` opens the bar and closes it at its end, also after an
+    exception. As with fastai's progress, `no_mbar` turns off the bar and `no_logging` the lines.
     """
 
     order = PROGRESS
 
     def __init__(self) -> None:
         self.depth, self.fitting = 0, False
-        self.bar: Progress | None = None
-        self.console: Console | None = None  # prints the lines; None if lines are turned off
+        self.view: View | None = None
         self.before_epoch()
 
     def __enter__(self) -> Self:
         self.depth += 1
         if self.depth == 1:
-            console = Console(stderr=True)
-            self.console = None if self.logger is noop else console
-            self.bar = _bar(console) if console.is_terminal and self.create_mbar else None
-            if self.bar:
-                self.bar.start()
+            self.view = open_view(lines=self.logger is not noop, bar=self.create_mbar)
         return self
 
     def __exit__(self, *raised: object) -> None:
         self.depth -= 1
-        if self.depth == 0:
-            if self.bar:
-                self.bar.stop()
-            self.bar, self.console, self.fitting = None, None, False
+        if self.depth == 0 and self.view:
+            self.view.close()
+            self.view, self.fitting = None, False
 
     def before_epoch(self) -> None:
         self.epoch_started = perf_counter()
@@ -61,16 +53,16 @@ class RichProgress(Callback):
 
     def _start(self, title: str) -> None:
         self.images, self.started, self.shown = 0, perf_counter(), 0.0
-        if self.bar:
-            for task in self.bar.task_ids:
-                self.bar.remove_task(task)
-            self.task = self.bar.add_task(title, total=None, figures="")
+        if self.view:
+            self.view.start(title)
 
     def after_batch(self) -> None:
         self.images += len(self.y if self.yb else self.xb[0])  # `y` holds the targets of all processes, `xb` does not
-        if self.bar and (perf_counter() - self.shown > REFRESH_SECONDS or self.iter + 1 == self.n_iter):
+        if self.view is None or not self.view.has_bar or not (self.fitting or self.view.bars_validation):
+            return
+        if perf_counter() - self.shown > REFRESH_SECONDS or self.iter + 1 == self.n_iter:
             self.shown = perf_counter()
-            self.bar.update(self.task, completed=self.iter + 1, total=self.n_iter, figures=self._figures())
+            self.view.move(self.iter + 1, self.n_iter, self._figures())
 
     def _figures(self) -> str:
         if not self.training:
@@ -84,19 +76,8 @@ class RichProgress(Callback):
         self.speed = self._speed() if self.images else ""
 
     def after_epoch(self) -> None:
-        if not self.fitting or self.console is None:
+        if not self.fitting or self.view is None or not self.view.has_lines:
             return
         figures = [f"{name} {value:.4f}" for name, value in epoch_figures(self.learn).items() if value is not None]
         parts = [f"epoch {self.epoch:>3}", *figures, self.speed, f"{perf_counter() - self.epoch_started:.1f} s"]
-        self.console.print("  ".join(filter(None, parts)), highlight=False, soft_wrap=True)
-
-
-def _bar(console: Console) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, transient=True)
+        self.view.tell("  ".join(filter(None, parts)))

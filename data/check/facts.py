@@ -10,9 +10,9 @@ from PIL import ExifTags, Image
 
 from data.common.errors import DataError
 from data.items import ImageItem
-from data.rgb import DAMAGE
+from data.rgb import DECODE_ERRORS
 
-THUMB = 16  # pixels, the side of the small grey picture by which near duplicates are verified
+THUMBNAIL_SIDE = 16  # pixels, the side of the small grey picture by which near duplicates are verified
 
 
 class Facts(NamedTuple):
@@ -42,7 +42,7 @@ class Facts(NamedTuple):
     reason: str = ""
 
 
-class Look(NamedTuple):
+class ImageFeatures(NamedTuple):
     """By what an image is recognised again.
 
     Attributes:
@@ -58,22 +58,22 @@ class Look(NamedTuple):
     extremes: np.ndarray
 
 
-def examine(item: ImageItem) -> tuple[Facts, Look | None]:
-    """The facts of one image, and its look where it can be read."""
+def examine(item: ImageItem) -> tuple[Facts, ImageFeatures | None]:
+    """The facts of one image, and its image_features where it can be read."""
     facts = _header(os.fspath(item)) if isinstance(item, os.PathLike) else Facts()
     try:
-        return facts, look(item.open())
+        return facts, image_features(item.open())
     except DataError as error:
         return facts._replace(reason=_reason(error)), None
 
 
-def look(image: Image.Image) -> Look:
-    """The look of an RGB image."""
+def image_features(image: Image.Image) -> ImageFeatures:
+    """The image_features of an RGB image."""
     grey = image.convert("L")
     digest = hashlib.blake2b(str(image.size).encode() + image.tobytes(), digest_size=16).digest()
     bits = imagehash.phash(grey).hash
-    thumb = np.asarray(grey.resize((THUMB, THUMB), Image.Resampling.BOX))
-    return Look(digest, np.packbits(bits).view(np.uint64)[0], thumb, np.array(image.getextrema(), np.uint8))
+    thumb = np.asarray(grey.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX))
+    return ImageFeatures(digest, np.packbits(bits).view(np.uint64)[0], thumb, np.array(image.getextrema(), np.uint8))
 
 
 def _header(path: str) -> Facts:
@@ -84,10 +84,12 @@ def _header(path: str) -> Facts:
             facts = facts._replace(format=image.format or "", mode=image.mode, width=image.width, height=image.height)
             facts = facts._replace(profile="icc_profile" in image.info, transparent=image.has_transparency_data)
             facts = facts._replace(frames=getattr(image, "n_frames", 1))
-            if "exif" not in image.info and image.format != "TIFF":  # Pillow would decode a PNG to look for it
+            if (
+                "exif" not in image.info and image.format != "TIFF"
+            ):  # Pillow would decode a PNG to image_features for it
                 return facts
             return facts._replace(orientation=image.getexif().get(ExifTags.Base.Orientation, 1))
-    except DAMAGE:
+    except DECODE_ERRORS:
         return facts
 
 

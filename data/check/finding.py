@@ -54,14 +54,14 @@ class Finding:
         return {"kind": self.kind, "level": self.level, "sentence": self.sentence, "cases": cases}
 
 
-Look = Callable[[Survey], Iterator[Case]]
-KINDS: dict[str, tuple[Level, str, Look]] = {}
+FindCases = Callable[[Survey], Iterator[Case]]
+KINDS: dict[str, tuple[Level, str, FindCases]] = {}
 
 
-def finding(level: Level, sentence: str) -> Callable[[Look], Look]:
+def finding(level: Level, sentence: str) -> Callable[[FindCases], FindCases]:
     """Register the decorated function as a kind of finding; its name is that of the function."""
 
-    def register(look: Look) -> Look:
+    def register(look: FindCases) -> FindCases:
         KINDS[look.__name__.replace("_", "-")] = level, sentence, look
         return look
 

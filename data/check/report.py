@@ -18,9 +18,9 @@ from data.check.survey import Survey, survey
 from data.common.files import replacing, write_json
 from data.common.text import shown
 
-MOST_CASES = 10  # of a kind, on the screen
-MOST_NAMES = 2  # of a case, on the screen
-MOST_CLASSES = 20  # on the screen; of more, the largest and the smallest
+MAX_CASES = 10  # of a kind, on the screen
+MAX_NAMES = 2  # of a case, on the screen
+MAX_CLASSES = 20  # on the screen; of more, the largest and the smallest
 COLOURS = {"stop": "bold red", "wrong": "bold yellow", "look": "bold cyan"}  # of the levels
 
 
@@ -154,25 +154,25 @@ def _counts_table(survey: Survey) -> Table:
         table.add_column("valid" if split == "valid" else split, justify="right")
     total = sum(counts.values(), Counter())
     labels = [label for label, _ in sorted(total.items(), key=lambda item: (-item[1], item[0]))]
-    half = MOST_CLASSES // 2
-    few = labels if len(labels) <= MOST_CLASSES else [*labels[:half], None, *labels[-half:]]
+    half = MAX_CLASSES // 2
+    few = labels if len(labels) <= MAX_CLASSES else [*labels[:half], None, *labels[-half:]]
     for label in few:
         cells = [f"{counts[split][label]:,}" for split in counts] if label is not None else []
-        table.add_row(Text(shown(label) if label is not None else f"… {len(labels) - MOST_CLASSES:,} more"), *cells)
+        table.add_row(Text(shown(label) if label is not None else f"… {len(labels) - MAX_CLASSES:,} more"), *cells)
     table.add_row("all", *(f"{sum(counts[split].values()):,}" for split in counts), style="bold")
     return table
 
 
 def _finding_text(finding: Finding, root: str) -> Text:
     text = Text.assemble((f"{len(finding.cases):>5,}  {finding.sentence}", "bold"))
-    lines = [_case_line(case, root) for case in finding.cases[:MOST_CASES]]
-    if len(finding.cases) > MOST_CASES:
-        lines.append(f"and {len(finding.cases) - MOST_CASES:,} more")
+    lines = [_case_line(case, root) for case in finding.cases[:MAX_CASES]]
+    if len(finding.cases) > MAX_CASES:
+        lines.append(f"and {len(finding.cases) - MAX_CASES:,} more")
     return text.append("".join(f"\n         {line}" for line in lines))
 
 
 def _case_line(case: Case, root: str) -> str:
     """A case in one line: its first names, relative to the folder `root`, and its note."""
     names = [shown(name.removeprefix(f"{root}{os.sep}")) for name in case.names]
-    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-    return f"{', '.join(names[:MOST_NAMES])}{more}{': ' if case.note else ''}{shown(case.note)}"
+    more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
+    return f"{', '.join(names[:MAX_NAMES])}{more}{': ' if case.note else ''}{shown(case.note)}"

@@ -14,10 +14,14 @@ from data.common.text import shown
 from data.reading import fitted, open_rgb
 
 COLUMNS, ROWS = 8, 2  # of pictures, for each kind of finding
-EACH = 2  # pictures of a case, at the most
-SIDE, TEXT, HEADING = 1.2, 0.45, 0.5  # inches: of a picture, of the lines above and below it, of a kind's heading
-PIXELS = 128  # of a picture, in the figure
-LONGEST = 19  # characters of a line above or below a picture
+PICTURES_PER_CASE = 2  # pictures of a case, at the most
+PICTURE_INCHES, CAPTION_INCHES, HEADING_INCHES = (
+    1.2,
+    0.45,
+    0.5,
+)  # inches: of a picture, of the lines above and below it, of a kind's heading
+PICTURE_PIXELS = 128  # of a picture, in the figure
+MAX_LINE_CHARS = 19  # characters of a line above or below a picture
 
 
 class Tile(NamedTuple):
@@ -37,49 +41,52 @@ def contact_sheet(report: CheckReport) -> Figure | None:
     sections = [(one, tiles) for one, tiles in sections if tiles]
     if not sections:
         return None
-    heights = [HEADING + (SIDE + TEXT) * _rows(tiles) for _, tiles in sections]
-    figure = Figure(figsize=(COLUMNS * SIDE, sum(heights)), layout="constrained")
+    heights = [HEADING_INCHES + (PICTURE_INCHES + CAPTION_INCHES) * _rows(tiles) for _, tiles in sections]
+    figure = Figure(figsize=(COLUMNS * PICTURE_INCHES, sum(heights)), layout="constrained")
     parts = figure.subfigures(len(sections), 1, height_ratios=heights, squeeze=False)[:, 0]
     for part, (one, tiles) in zip(parts, sections, strict=True):
-        _draw_section(part, f"{one.sentence}: {len(one.cases):,}", tiles)
+        _show_section(part, f"{one.sentence}: {len(one.cases):,}", tiles)
     return figure
 
 
 def _tiles(finding: Finding, root: str) -> list[Tile]:
     tiles = []
     for case in finding.cases[: COLUMNS * ROWS]:
-        paths = [path for path in case.names[:EACH] if os.path.isfile(path)]
-        notes = [shown(case.note)[: LONGEST * len(paths)], *[""] * (EACH - 1)]  # below all pictures of the case
+        paths = [path for path in case.names[:PICTURES_PER_CASE] if os.path.isfile(path)]
+        notes = [
+            shown(case.note)[: MAX_LINE_CHARS * len(paths)],
+            *[""] * (PICTURES_PER_CASE - 1),
+        ]  # below all pictures of the case
         tiles += [
-            Tile(path, _end(path.removeprefix(f"{root}{os.sep}")), note)
+            Tile(path, _last_chars(path.removeprefix(f"{root}{os.sep}")), note)
             for path, note in zip(paths, notes, strict=False)
         ]
     return tiles[: COLUMNS * ROWS]
 
 
-def _end(path: str) -> str:
+def _last_chars(path: str) -> str:
     text = shown(path)
-    return text if len(text) <= LONGEST else f"…{text[1 - LONGEST :]}"
+    return text if len(text) <= MAX_LINE_CHARS else f"…{text[1 - MAX_LINE_CHARS :]}"
 
 
 def _rows(tiles: list[Tile]) -> int:
     return -(-len(tiles) // COLUMNS)
 
 
-def _draw_section(part: SubFigure, heading: str, tiles: list[Tile]) -> None:
+def _show_section(part: SubFigure, heading: str, tiles: list[Tile]) -> None:
     part.suptitle(heading, x=0.01, ha="left", fontsize=10, weight="bold")
     for axes in part.subplots(_rows(tiles), COLUMNS, squeeze=False).ravel():
         axes.set_axis_off()
         if tiles:
-            _draw(axes, tiles.pop(0))
+            _show_tile(axes, tiles.pop(0))
 
 
-def _draw(axes: Axes, tile: Tile) -> None:
+def _show_tile(axes: Axes, tile: Tile) -> None:
     for text, height, side in ((tile.above, 1.03, "bottom"), (tile.below, -0.03, "top")):
         # names may hold dollar signs, and must not push the pictures apart
         axes.text(0, height, text, fontsize=6.5, va=side, transform=axes.transAxes, parse_math=False, in_layout=False)
     try:
-        axes.imshow(fitted(open_rgb(tile.path), PIXELS))
+        axes.imshow(fitted(open_rgb(tile.path), PICTURE_PIXELS))
     except DataError:
         axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, facecolor="0.9", edgecolor="0.6"))
         axes.set_aspect("equal")

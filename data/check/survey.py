@@ -7,13 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
-from data.check.alike import near_pairs
+from data.check.examine import FeatureArrays, examine_all
 from data.check.facts import Facts
-from data.check.reading import Looks, examine_all
+from data.check.near_duplicates import near_pairs
 from data.check.unused import Unused, find_unused
 from data.common.errors import DataError
 from data.items import ImageItem
-from data.sources.registry import NOTHING, find, path_of
+from data.sources.registry import NO_TRAINING_IMAGES, find, path_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Survey:
         splits: N times train or valid.
         split_given: whether the data say which images to validate on; `fit` draws them otherwise.
         facts: N.
-        looks: of the images that could be read.
+        features: of the images that could be read.
         unused: what else lies in the folder.
     """
 
@@ -39,7 +39,7 @@ class Survey:
     splits: list[str]
     split_given: bool
     facts: list[Facts]
-    looks: Looks
+    features: FeatureArrays
     unused: Unused
 
     @cached_property
@@ -54,8 +54,8 @@ class Survey:
     def same(self) -> list[list[int]]:
         """The groups of images whose pixels are the same, by their places, in the order of the first of each."""
         groups: dict[bytes, list[int]] = {}
-        for place in np.flatnonzero(self.looks.seen).tolist():
-            groups.setdefault(self.looks.digests[place].tobytes(), []).append(place)
+        for place in np.flatnonzero(self.features.seen).tolist():
+            groups.setdefault(self.features.digests[place].tobytes(), []).append(place)
         return [group for group in groups.values() if len(group) > 1]
 
     @cached_property
@@ -66,7 +66,7 @@ class Survey:
         """
         keys = {key: number for number, key in enumerate(dict.fromkeys(zip(self.splits, self.labels, strict=True)))}
         groups = np.array([keys[key] for key in zip(self.splits, self.labels, strict=True)])
-        pairs, similarities = near_pairs(self.looks, groups if self.split_given else np.arange(len(groups)))
+        pairs, similarities = near_pairs(self.features, groups if self.split_given else np.arange(len(groups)))
         order = np.argsort(-similarities, kind="stable")
         return [(int(pairs[place, 0]), int(pairs[place, 1]), float(similarities[place])) for place in order]
 
@@ -79,10 +79,10 @@ def survey(data: str) -> Survey:
     """
     splits, folder = find(data).splits(data), path_of(data)
     if not splits.train:
-        raise DataError(f"{data}: {NOTHING}")
+        raise DataError(f"{data}: {NO_TRAINING_IMAGES}")
     items = [*splits.train, *(splits.valid or ())]
     names = [_name(item) for item in items]
-    facts, looks = examine_all(items)
+    facts, features = examine_all(items)
     return Survey(
         data=data,
         root=str(folder) if folder.is_dir() else _common(items),
@@ -91,7 +91,7 @@ def survey(data: str) -> Survey:
         splits=["train"] * len(splits.train) + ["valid"] * len(splits.valid or ()),
         split_given=splits.valid is not None,
         facts=facts,
-        looks=looks,
+        features=features,
         unused=find_unused(folder, set(names)) if folder.is_dir() else Unused(),
     )
 

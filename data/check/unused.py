@@ -7,11 +7,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from data.rgb import DAMAGE
+from data.rgb import DECODE_ERRORS
 from data.sources.splits import split_of
-from data.sources.walk import is_image_name, is_left_behind
+from data.sources.walk import is_hidden_or_system_file, is_image_name
 
-COMMON = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # formats in which people keep photographs
+PHOTO_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # formats in which people keep photographs
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def find_unused(root: Path, used: Set[str]) -> Unused:
             path = os.path.join(folder, name)
             if path in used:
                 continue
-            if hidden or is_left_behind(name):
+            if hidden or is_hidden_or_system_file(name):
                 found.hidden.append(path)
             elif not os.path.exists(path):
                 found.dead.append(path)
@@ -61,7 +61,7 @@ def _folders(root: Path) -> Iterator[tuple[str, bool, list[str], bool]]:
     for folder, inner, names in os.walk(root):
         inner.sort()
         parts = Path(folder).relative_to(root).parts
-        yield folder, any(map(is_left_behind, parts)), sorted(names), not inner and not names
+        yield folder, any(map(is_hidden_or_system_file, parts)), sorted(names), not inner and not names
 
 
 def _is_test(root: Path, path: str) -> bool:
@@ -74,7 +74,7 @@ def _is_image(path: str) -> bool:
     if is_image_name(path):
         return True
     try:
-        with Image.open(path, formats=COMMON):
+        with Image.open(path, formats=PHOTO_FORMATS):
             return True
-    except DAMAGE:
+    except DECODE_ERRORS:
         return False

@@ -1,1 +1,1 @@
-"""What every floor uses: errors, files that are whole or absent, progress bars, public names."""
+"""Helpers for all packages: error classes, atomic file writing, progress bars, lazy imports, device copies."""

@@ -1,4 +1,4 @@
-"""Packages whose modules are found by themselves: a new one is one new file."""
+"""Import all modules of a package, so that a new source, method or finding is one new file."""
 
 from collections.abc import Iterable
 from importlib import import_module
@@ -6,11 +6,11 @@ from pkgutil import iter_modules
 
 
 def import_modules(package: str, folders: Iterable[str]) -> None:
-    """Import every module of a package, so that each can register what it holds.
+    """Import every module of a package, so that their decorators register what they define.
 
     Args:
-        package: its `__name__`.
-        folders: its `__path__`.
+        package: the `__name__` of the package.
+        folders: the `__path__` of the package.
     """
     for module in iter_modules(folders):
         import_module(f"{package}.{module.name}")

@@ -1,11 +1,11 @@
-"""The errors that a user can act on. Each message names what is wrong, where it is, and what to do next."""
+"""The error classes of the project. Each message says what is wrong, where, and what to do next."""
 
 
 class AppError(Exception):
-    """An expected error; the command line prints its message without a traceback and exits with `exit_code`.
+    """An expected error. The command line prints its message without a traceback and exits with `exit_code`.
 
-    Messages write settings in backticks, as in `lr`; the command line shows those as flags. fastai replaces the
-    arguments of an exception that passes through a callback, so the message is kept beside them.
+    A message writes the name of a setting in backticks, as in `lr`; the command line shows it as a flag. The message
+    is stored in an attribute of its own, because fastai replaces the arguments of exceptions raised in callbacks.
     """
 
     exit_code = 1
@@ -19,13 +19,13 @@ class AppError(Exception):
 
 
 class InputError(AppError, ValueError):
-    """The user's input is wrong."""
+    """The input of the user is wrong: a flag, a path or the data."""
 
     exit_code = 2
 
 
 class DataError(InputError):
-    """The data cannot be found, fetched or used."""
+    """The data cannot be found, downloaded or used."""
 
 
 class TrainingError(AppError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent."""
+"""Write files and folders atomically: each exists completely or not at all."""
 
 import csv
 import json
@@ -12,9 +12,12 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name when the block ends well and vanishes when it does not.
+    """Yield a temporary path that replaces `path` when the block ends without an error; otherwise it is deleted.
 
-    The bytes are on the disk before the name changes, and the name before the block returns.
+    Both the content and the new name are flushed to disk before the block returns.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     draft = path.with_name(f".{path.stem}.draft{path.suffix}")
     try:
@@ -28,9 +31,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def filling(folder: Path) -> Iterator[Path]:
-    """A scratch folder that takes the name of `folder` when the block ends well and vanishes when it does not.
+    """Yield a temporary folder that becomes `folder` when the block ends without an error; otherwise it is deleted.
 
-    Where another process was first, its folder stays.
+    If another process has created `folder` in the meantime, that folder is kept.
+
+    Raises:
+        OSError: the folder cannot be created or renamed.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
@@ -45,6 +51,7 @@ def filling(folder: Path) -> Iterator[Path]:
 
 
 def _flush(path: Path) -> None:
+    """Flush a file or a folder to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -53,13 +60,20 @@ def _flush(path: Path) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Strict JSON: a NaN or an infinity is a ValueError, not a file that no parser reads."""
+    """Write `value` as standard JSON, which has no NaN and no infinity.
+
+    Raises:
+        ValueError: `value` contains a NaN or an infinity.
+    """
     with replacing(path) as draft:
         draft.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """The named columns of the rows; what else a row holds is left out. Names of files keep bytes that are no text."""
+    """Write the named columns of `rows` as a CSV file; other keys of a row are ignored.
+
+    File names that are not valid UTF-8 keep their bytes.
+    """
     with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, list(columns), extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""Progress bars: on stderr, and only where that is a terminal."""
+"""Progress bars on stderr, shown only if stderr is a terminal."""
 
 import sys
 from typing import Any
@@ -7,5 +7,5 @@ from rich.console import Console
 
 
 def on_terminal() -> dict[str, Any]:
-    """What every bar of `rich.progress` is given."""
+    """Returns the keyword arguments that every progress bar of `rich.progress` is created with."""
     return {"console": Console(stderr=True), "disable": not sys.stderr.isatty(), "transient": True}

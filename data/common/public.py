@@ -1,23 +1,23 @@
-"""Public names of a package that are imported on first use."""
+"""Import the public names of a package on first use."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 
-def on_first_use(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and the `__dir__` of a package whose public names are imported on first use.
+def on_first_use(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Returns the `__getattr__` and the `__dir__` of a package whose public names are imported on first use.
 
-    `app.py --help` and whoever needs one name must not wait for torch and fastai.
+    This keeps `app.py --help` and the import of a single name fast, because neither then imports torch and fastai.
 
     Args:
-        package: its `__name__`.
-        homes: the module, within the package, of each public name.
+        package: the `__name__` of the package.
+        modules: for each public name, the module in the package that defines it.
     """
 
     def get(name: str) -> Any:
-        if name not in homes:
+        if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{homes[name]}"), name)
+        return getattr(import_module(f"{package}.{modules[name]}"), name)
 
-    return get, lambda: sorted(homes)
+    return get, lambda: sorted(modules)

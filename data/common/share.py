@@ -1,4 +1,4 @@
-"""Which images of a batch each of several processes takes."""
+"""Divide the images of each batch among several processes."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,23 @@ class Share:
     """The part of each batch that one of several processes takes: consecutive images, as evenly as possible.
 
     Attributes:
-        rank: the number of the process, from 0.
-        count: how many processes there are.
+        rank: rank of the process, counted from 0.
+        count: number of processes.
     """
 
     rank: int
     count: int
 
     def sizes(self, n: int) -> list[int]:
-        """How many of the `n` images of a batch each process takes."""
+        """Returns the number of images that each process takes from a batch of `n` images."""
         each, more = divmod(n, self.count)
         return [each + (rank < more) for rank in range(self.count)]
 
     def of(self, batch: list[int]) -> list[int]:
-        """The part of this process. Where the batch has fewer images than there are processes, those for which none is
-        left take the first one, whose result does not count: no model has to run without images.
+        """Returns the dataset indices of `batch` that this process takes.
+
+        If the batch has fewer images than there are processes, each process without an image of its own takes the
+        first one, because a model cannot run on an empty batch. The results of these extra images are discarded.
         """
         sizes = self.sizes(len(batch))
         start = sum(sizes[: self.rank])

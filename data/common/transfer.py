@@ -1,11 +1,14 @@
-"""How arrays come to a device."""
+"""Copy arrays to a device."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 
-def sent(array: np.ndarray, device: torch.device) -> Tensor:
-    """A copy of `array` on `device`. To a GPU it travels while both sides go on; otherwise the GPU would run dry."""
+def copy_to_device(array: np.ndarray, device: torch.device) -> Tensor:
+    """Returns a copy of `array` on `device`.
+
+    A copy to a GPU is asynchronous: waiting for it would leave the GPU without work.
+    """
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -16,6 +16,6 @@ def cifar(data: str) -> Splits:
         DataError: see `fetch`.
     """
     from data.download import fetch
-    from data.listing import kept_splits
+    from data.listing import cached_splits
 
-    return kept_splits(fetch(ARCHIVES[data]))
+    return cached_splits(fetch(ARCHIVES[data]))

@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 from data.common.errors import DataError
 from data.items import ImageFile
-from data.sources.notes import Notes, some
+from data.sources.notes import Notes, join_names
 from data.sources.registry import Splits, data_help, path_of
 from data.sources.splits import class_of, split_of
-from data.sources.walk import LOOSE, OTHER, entries_of, identity_of, images_below, is_image_name
+from data.sources.walk import LOOSE_IMAGE, OTHER_FILE, entries_of, identity_of, images_below, is_image_name
 
 log = logging.getLogger(__name__)
 
-CLASS_FOLDERS = "no images in class folders; give each class a folder: CLASS/NAME.png"
+NO_CLASS_FOLDERS = "no images in class folders; give each class a folder: CLASS/NAME.png"
 
 
-HINT = "; the command check names each file"  # after what is said of a folder
+CHECK_HINT = "; the command check names each file"  # after what is said of a folder
 
 
 class Listing(NamedTuple):
@@ -36,21 +36,21 @@ def folder(data: str) -> Splits:
     """Every value of `data` that is no other source; one line in the log says what was passed over.
 
     Raises:
-        DataError: see `look_into`.
+        DataError: see `list_folder`.
     """
     root = path_of(data)
-    splits, notes = look_into(root)
+    splits, notes = list_folder(root)
     if notes:
-        log.warning("%s: %s%s", root, "; ".join(notes), HINT)
+        log.warning("%s: %s%s", root, "; ".join(notes), CHECK_HINT)
     return splits
 
 
 def list_splits(root: Path) -> Splits:
-    """The images of a folder in a fixed order; see `look_into`."""
-    return look_into(root).splits
+    """The images of a folder in a fixed order; see `list_folder`."""
+    return list_folder(root).splits
 
 
-def look_into(root: Path) -> Listing:
+def list_folder(root: Path) -> Listing:
     """The images of a folder: by split, then by class, then by their path within the class folder.
 
     Class folders lie in a folder for each split, or in `root` itself. The folders of splits have one of the names in
@@ -70,10 +70,10 @@ def look_into(root: Path) -> Listing:
     if "train" in by_split or len(by_split) == len(names) > 0:
         return Listing(_split_layout(root, names, by_split, notes), notes.lines())
     if by_split:
-        notes.say(f"there is no folder train, so that {some(by_split.values())} counts as a class")
+        notes.add(f"there is no folder train, so that {join_names(by_split.values())} counts as a class")
     images = _classes_in(root, notes)
     if not images:
-        raise DataError(f"{root}: {CLASS_FOLDERS}")
+        raise DataError(f"{root}: {NO_CLASS_FOLDERS}")
     return Listing(Splits(images, None), notes.lines())
 
 
@@ -95,10 +95,14 @@ def _split_layout(root: Path, names: list[str], by_split: dict[str, str], notes:
     if "train" in by_split:
         train = _classes_in(root / by_split["train"], notes)
         if not train:
-            split = f"; it was taken for the split, beside {some(beside)}: rename it if it is a class" if beside else ""
-            raise DataError(f"{root / by_split['train']}: {CLASS_FOLDERS}{split}")
+            split = (
+                f"; it was taken for the split, beside {join_names(beside)}: rename it if it is a class"
+                if beside
+                else ""
+            )
+            raise DataError(f"{root / by_split['train']}: {NO_CLASS_FOLDERS}{split}")
     if beside:
-        notes.say(f"beside the splits, {some(_counted(root, name) for name in beside)} is left alone")
+        notes.add(f"beside the splits, {join_names(_with_image_count(root, name) for name in beside)} is left alone")
     _count_files(root, notes)
     return Splits(train, _validation(root, by_split, notes))
 
@@ -107,42 +111,44 @@ def _validation(root: Path, by_split: dict[str, str], notes: Notes) -> list[Imag
     """The images to validate on: those of the test split where there is no other. None where there are none."""
     if "valid" in by_split:
         if "test" in by_split:
-            notes.say(f"{by_split['valid']} is validated on, and {_counted(root, by_split['test'])} is left alone")
+            notes.add(
+                f"{by_split['valid']} is validated on, and {_with_image_count(root, by_split['test'])} is left alone"
+            )
         images = _classes_in(root / by_split["valid"], notes)
         if not images:
-            raise DataError(f"{root / by_split['valid']}: {CLASS_FOLDERS}")
+            raise DataError(f"{root / by_split['valid']}: {NO_CLASS_FOLDERS}")
         return images
     if "test" not in by_split:
         return None
     images = _classes_in(root / by_split["test"], notes)
     if not images:
-        notes.say(f"{_counted(root, by_split['test'])} has no class folders with images and is left alone")
+        notes.add(f"{_with_image_count(root, by_split['test'])} has no class folders with images and is left alone")
     return images or None
 
 
 def _classes_in(folder: Path, notes: Notes) -> list[ImageFile]:
     """The images of all class folders in `folder`, by class, then by path."""
     images: list[ImageFile] = []
-    above = {identity_of(str(path)) for path in (folder, *folder.parents)}
+    ancestors = {identity_of(str(path)) for path in (folder, *folder.parents)}
     names = sorted((class_of(entry.name), entry.name) for entry in entries_of(str(folder))[0])
     for label, name in names:
         path = f"{folder}/{name}"
-        found = images_below(path, above, notes.ignored)
+        found = images_below(path, ancestors, notes.ignored)
         images += [ImageFile(path, label, *image) for image in found]
         if not found:
-            notes.say(f"the class folder {folder.name}/{name} holds no images")
+            notes.add(f"the class folder {folder.name}/{name} holds no images")
     labels = [label for label, _ in names]
     twice = sorted({label for label in labels if labels.count(label) > 1}) if len(set(labels)) < len(labels) else []
     if twice:
-        notes.say(f"{some(twice)} is written in two Unicode forms, and is one class")
+        notes.add(f"{join_names(twice)} is written in two Unicode forms, and is one class")
     _count_files(folder, notes)
     return images
 
 
-def _counted(root: Path, name: str) -> str:
+def _with_image_count(root: Path, name: str) -> str:
     return f"{name} ({len(images_below(str(root / name), set(), Counter())):,} images)"
 
 
 def _count_files(folder: Path, notes: Notes) -> None:
     for entry in entries_of(str(folder))[1]:
-        notes.ignored[LOOSE if is_image_name(entry.name) else OTHER] += 1
+        notes.ignored[LOOSE_IMAGE if is_image_name(entry.name) else OTHER_FILE] += 1

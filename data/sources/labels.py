@@ -81,10 +81,10 @@ def _image(folder: Path, name: str, label: str, where: str) -> ImageFile:
         found = os.stat(folder / name)
     except (OSError, ValueError) as error:  # ValueError: no file name has a zero byte
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{where}: {path} cannot be found ({reason}); {RELATIVE}") from error
+        raise DataError(f"{where}: {path} cannot be found ({reason}); {RELATIVE_PATHS_HINT}") from error
     if not stat.S_ISREG(found.st_mode):
-        raise DataError(f"{where}: {path} is no file; {RELATIVE}")
+        raise DataError(f"{where}: {path} is no file; {RELATIVE_PATHS_HINT}")
     return ImageFile(str(folder), class_of(label), name, found.st_size, found.st_mtime_ns)
 
 
-RELATIVE = "paths in the column file are relative to the table"
+RELATIVE_PATHS_HINT = "paths in the column file are relative to the table"

@@ -56,12 +56,14 @@ class Kind(NamedTuple):
     suits: Suits
 
 
-NOTHING = "no images to train on; give images of each class, at least two"  # what is said of `Splits` without any
-USUAL = Suits()
+NO_TRAINING_IMAGES = (
+    "no images to train on; give images of each class, at least two"  # what is said of `Splits` without any
+)
+DEFAULT_SUITS = Suits()
 SOURCES: dict[str, Kind] = {}  # by name, or by the suffix of a file: ".csv"
 
 
-def source(*names: str, suits: Suits = USUAL) -> Callable[[Callable[[str], Splits]], Callable[[str], Splits]]:
+def source(*names: str, suits: Suits = DEFAULT_SUITS) -> Callable[[Callable[[str], Splits]], Callable[[str], Splits]]:
     """Register the decorated function as the source of these names.
 
     Args:
@@ -88,7 +90,7 @@ def find(data: str) -> Kind:
 
     known, path = _registered(), path_of(data)
     by_suffix = known.get(path.suffix.lower()) if path.is_file() else None
-    return known.get(data) or by_suffix or Kind(folder, USUAL)
+    return known.get(data) or by_suffix or Kind(folder, DEFAULT_SUITS)
 
 
 def path_of(data: str) -> Path:

@@ -11,12 +11,12 @@ IMAGE_SUFFIXES = frozenset(  # of pictures that Pillow and pillow-heif read
     ".apng .avif .bmp .dib .gif .heic .heif .hif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .jpx .mpo .pbm .pcx .pgm .png "
     ".pnm .ppm .psd .tga .tif .tiff .webp".split()
 )
-LEFT_BEHIND = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}  # in lower case
+SYSTEM_FILES = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}  # in lower case
 # What is passed over, for one and for several
-LOOSE = "image outside of a class folder|images outside of class folders"
-OTHER = "file that is no image|files that are no images"
-DEAD_LINK = "link that leads nowhere|links that lead nowhere"
-AGAIN = "link to a folder that is there already|links to folders that are there already"
+LOOSE_IMAGE = "image outside of a class folder|images outside of class folders"
+OTHER_FILE = "file that is no image|files that are no images"
+BROKEN_LINK = "link that leads nowhere|links that lead nowhere"
+REPEATED_FOLDER = "link to a folder that is there already|links to folders that are there already"
 
 
 class Found(NamedTuple):
@@ -33,26 +33,26 @@ class Found(NamedTuple):
     mtime_ns: int
 
 
-def images_below(folder: str, above: set[tuple[int, int]], ignored: Counter[str]) -> list[Found]:
+def images_below(folder: str, ancestors: set[tuple[int, int]], ignored: Counter[str]) -> list[Found]:
     """The image files beneath `folder`, sorted by name.
 
-    A link to a folder is followed. A folder to which several links lead is entered once, one above never.
+    A link to a folder is followed. A folder to which several links lead is entered once, one ancestors never.
 
     Args:
-        above: the identities of folders that hold `folder`.
+        ancestors: the identities of folders that hold `folder`.
         ignored: counts what is passed over, by kind.
 
     Raises:
         DataError: a folder that cannot be read.
     """
     found: list[Found] = []
-    seen, waiting = set(above), [""]
+    seen, waiting = set(ancestors), [""]
     while waiting:
         below = waiting.pop()
         here = os.path.join(folder, below) if below else folder
         identity = identity_of(here)
         if identity in seen:
-            ignored[AGAIN] += 1
+            ignored[REPEATED_FOLDER] += 1
             continue
         seen.add(identity)
         folders, files = entries_of(here)
@@ -69,7 +69,7 @@ def entries_of(folder: str) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[st
     """
     try:
         with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not is_left_behind(entry.name)]
+            visible = [entry for entry in entries if not is_hidden_or_system_file(entry.name)]
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
     folders = [entry for entry in visible if is_folder(entry)]
@@ -77,9 +77,9 @@ def entries_of(folder: str) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[st
     return sorted(folders, key=lambda e: e.name), [entry for entry in visible if entry.name not in names]
 
 
-def is_left_behind(name: str) -> bool:
+def is_hidden_or_system_file(name: str) -> bool:
     """Whether a name is hidden, or one that a system or a program writes for itself."""
-    return name.startswith(".") or name.lower() in LEFT_BEHIND
+    return name.startswith(".") or name.lower() in SYSTEM_FILES
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
@@ -96,18 +96,18 @@ def is_image_name(name: str) -> bool:
 def _images(below: str, files: list[os.DirEntry[str]], ignored: Counter[str]) -> Iterator[Found]:
     for entry in files:
         if not is_image_name(entry.name):
-            ignored[OTHER] += 1
+            ignored[OTHER_FILE] += 1
             continue
         try:
             facts = entry.stat()
             regular = entry.is_file()
         except OSError:
-            ignored[DEAD_LINK] += 1
+            ignored[BROKEN_LINK] += 1
             continue
         if regular:
             yield Found(_joined(below, entry.name), facts.st_size, facts.st_mtime_ns)
         else:
-            ignored[OTHER] += 1
+            ignored[OTHER_FILE] += 1
 
 
 def _joined(below: str, name: str) -> str:

@@ -12,8 +12,8 @@ from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import METHODS
 from callbacks.gradcam.trust import Trust, measure_trust
 from data.floats import normalised
-from learners.kept_heatmaps import kept_heatmaps
-from learners.opened import OpenedRun
+from learners.opened_run import OpenedRun
+from learners.stored_heatmaps import stored_heatmaps
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def explained(
         DataError: an image that cannot be read, named.
         CamError: the model has no layer with maps.
     """
-    choice = kept_heatmaps(run) or Choice()
+    choice = stored_heatmaps(run) or Choice()
     model, stats = opened.saved.model, opened.saved.stats
     pixels = np.stack([opened.source.valid[i].read(opened.plan.size) for i in idxs])
     device = next(model.parameters()).device

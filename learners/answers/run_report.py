@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from data.common.errors import InputError
-from learners.answers.kept import outputs_of_opened
 from learners.answers.outputs import Outputs
+from learners.answers.stored_outputs import opened_outputs
 from learners.device import pick_device
-from learners.opened import OpenedRun, open_run
+from learners.opened_run import OpenedRun, open_run
 from learners.run import Run
 
 Rows = list[dict[str, float]]
@@ -95,7 +95,7 @@ def open_report(path: Path, opened: OpenedRun | None = None) -> RunReport:
             missing = str(reason).split("; ")[0]  # what is wrong; what a command could do about it is left out
     else:
         quick = next(opened.saved.model.parameters()).device.type == "cpu"
-    outputs = outputs_of_opened(path, opened)
+    outputs = opened_outputs(path, opened)
     return RunReport(path, run.description, metrics, outputs, opened, missing, quick)
 
 

@@ -6,21 +6,21 @@ from typing import Any
 from rich.console import Console, Group
 from rich.table import Table
 
-from learners.answers.figures import (
+from learners.answers.outputs import Outputs
+from learners.answers.prediction_metrics import (
     accuracy_of,
     calibration_error,
-    class_figures,
+    class_metrics,
     confusions,
     reliability,
     top_accuracy,
 )
-from learners.answers.outputs import Outputs
 
 ROWS = 10  # classes in the table, the worst ones where there are more
 PAIRS = 5  # confusions in the table
 
 
-def figures_of(outputs: Outputs, temperature: float) -> dict[str, Any]:
+def evaluation_metrics(outputs: Outputs, temperature: float) -> dict[str, Any]:
     """What `evaluate` adds to accuracy and loss, in plain values.
 
     Args:
@@ -40,7 +40,7 @@ def figures_of(outputs: Outputs, temperature: float) -> dict[str, Any]:
         "calibration_error": before,
         "temperature": temperature,
         "calibration_error_calibrated": after,
-        "per_class": [row.to_dict() for row in class_figures(logits, targets, outputs.classes)],
+        "per_class": [row.to_dict() for row in class_metrics(logits, targets, outputs.classes)],
         "confusion": confusions(logits, targets).tolist(),
     }
 

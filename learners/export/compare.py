@@ -9,7 +9,7 @@ import torch
 from data.common.errors import AppError, TrainingError
 from learners.end_to_end import EndToEnd
 from learners.export.formats import Run
-from learners.opened import open_run
+from learners.opened_run import open_run
 
 IMAGES = 256  # that are compared, at the most
 AT_ONCE = 32  # so that the size of the batch is seen to be free: the last one is smaller, and the first has one image

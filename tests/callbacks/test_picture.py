@@ -17,14 +17,17 @@ from callbacks import GradCAMCallback, GradCAMInterpretation
 from learners import image_learner
 looking = GradCAMCallback(count=2)
 learn = image_learner("digits", size=8, limit=40, batch_size=10, epochs=2, whiten=False, device="cpu", cbs=[looking])
-found = learn.lr_find(show_plot=False)
+found = learn.lr_find(num_it=40)
 learn.fit_recipe();
 """
 SHOWN = [
     "learn.plot_curves()",
+    "found",
     "found.plot()",
     "learn.lr_find(num_it=40)",
+    "looking",
     "looking.plot()",
+    "GradCAMInterpretation.from_learner(learn, method='gradcam')",
     "GradCAMInterpretation.from_learner(learn, method='gradcam').plot_top_losses(2)",
 ]
 

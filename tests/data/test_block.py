@@ -13,7 +13,7 @@ from PIL import Image
 from small_loaders import CPU, dls_of, settings_for
 
 from data import DataError, ImageLoaders, image_block, image_loaders, open_source
-from data.images import SquareTensor
+from data.image_transforms import SquareTensor
 from data.pipelines import train_pipeline
 from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
 

@@ -74,7 +74,7 @@ def test_a_bad_file_is_named_and_leaves_nothing(root, home, damage):
 
 def test_auto_keeps_up_to_its_limit(root, monkeypatch):
     source = open_source(root)
-    monkeypatch.setattr(cache, "AUTO_LIMIT", 12 * 12 * 12 * 3)
+    monkeypatch.setattr(cache, "AUTO_LIMIT_BYTES", 12 * 12 * 12 * 3)
     assert load_pixels(source, 12, "auto") is not None
     assert load_pixels(source, 13, "auto") is None
     assert load_pixels(source, 13, "memory") is not None
@@ -82,7 +82,7 @@ def test_auto_keeps_up_to_its_limit(root, monkeypatch):
 
 
 def test_auto_keeps_half_a_gibibyte():
-    assert cache.AUTO_LIMIT == 512 * 1024**2
+    assert cache.AUTO_LIMIT_BYTES == 512 * 1024**2
 
 
 def test_stats_are_those_of_the_training_images_in_float64(root):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from data import DataError, open_source
-from data.sources.folder import HINT, look_into
+from data.sources.folder import CHECK_HINT, list_folder
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -21,7 +21,7 @@ def told(caplog):
     caplog.set_level(logging.WARNING)
 
     def lines():
-        said = [record.getMessage().removesuffix(HINT) for record in caplog.records]
+        said = [record.getMessage().removesuffix(CHECK_HINT) for record in caplog.records]
         caplog.clear()
         return said
 
@@ -127,11 +127,11 @@ def test_links_are_followed_once_and_loops_end(make_folder, told, tmp_path):
     (root / "b/self").symlink_to(root / "b/self")
     (root / "c").symlink_to(root)
     (root / "d").symlink_to(elsewhere / "more")
-    images = look_into(root).splits.train
+    images = list_folder(root).splits.train
     assert counts(images) == {"a": 5, "b": 2, "d": 3}
     open_source(root)
     assert "the class folder pictures/c holds no images" in told()[0]
-    assert "3 links to folders that are there already" in look_into(root).notes[-1]
+    assert "3 links to folders that are there already" in list_folder(root).notes[-1]
 
 
 NAMES = ["with spaces and, a comma", "Straße", "猫", "🦊 fox", "-rf", "--data", "100%", "it's", "a=b", "`lr`"]
@@ -190,11 +190,11 @@ def test_a_thousand_classes(make_folder):
 def test_a_single_image_of_a_class_is_trained_on_and_told(make_folder, told):
     root = make_folder({"many": 10, "one": 1, "few": 2})
     assert splits(root) == ({"few": 1, "many": 8, "one": 1}, {"few": 1, "many": 2})
-    assert told() == ["classes with one image, which is trained on and not validated: one"]
+    assert told() == ["classes with one image, which is used for training and not for validation: one"]
 
 
 def test_one_image_of_every_class_leaves_nothing_to_validate_on(make_folder):
-    with pytest.raises(DataError, match="no images to validate on; give each class two images or more"):
+    with pytest.raises(DataError, match="no images to validate on; give each class at least two images"):
         open_source(make_folder({"a": 1, "b": 1}))
 
 
@@ -205,7 +205,8 @@ def test_holding_out_leaves_every_class_an_image(make_folder):
         assert len(source.valid) == holdout
         assert set(counts(source.train)) == {"many", "one", "two"}
     with pytest.raises(
-        DataError, match="`holdout` 21: there are 23 training images, and each class keeps one; hold out 20"
+        DataError,
+        match="`holdout` 21: there are 23 training images, and one of each class must remain; hold out at most 20",
     ):
         open_source(root, holdout=21)
 

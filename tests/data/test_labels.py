@@ -96,7 +96,7 @@ def test_a_fault_of_a_row_is_told_with_its_line(table):
     [
         (ROWS, ("path", "label", "split"), "no column file; its columns must be file, label"),
         (ROWS, ("file", "class", "split"), "no column label"),
-        ([row(i, "a", "train") for i in range(5)], ("file", "label", "split"), "one class only (a)"),
+        ([row(i, "a", "train") for i in range(5)], ("file", "label", "split"), "only one class (a)"),
         ([row(i, "a", "valid") for i in range(5)], ("file", "label", "split"), "no images to train on"),
         ([], ("file", "label", "split"), "no images to train on"),
         ([*ROWS, row(20, "c", "test")], ("file", "label", "split"), "the class c, which no training image has"),

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from data import listing
-from data.listing import kept_splits
+from data.listing import cached_splits
 from data.opening import open_source
 from data.sources.folder import list_splits
 
@@ -25,24 +25,24 @@ def deaf(monkeypatch):
 @pytest.mark.parametrize("counts", [{"train/a": 5, "train/b": 4, "test/a": 3}, {"a": 3, "b": 2}])
 def test_a_second_look_lists_nothing_and_finds_the_same(make_folder, deaf, counts):
     root = make_folder(counts, name="again")
-    first = kept_splits(root)
+    first = cached_splits(root)
     assert first == list_splits(root)
     deaf()
-    assert kept_splits(root) == first
+    assert cached_splits(root) == first
 
 
 @pytest.mark.parametrize("where", ["train/a", "valid/a", "train/c"])
 def test_a_new_file_is_found(root, where):
-    kept_splits(root)
+    cached_splits(root)
     (root / where).mkdir(exist_ok=True)
     Image.new("RGB", (8, 8)).save(root / where / "new.png")
-    assert kept_splits(root) == list_splits(root)
+    assert cached_splits(root) == list_splits(root)
 
 
 def test_a_file_that_is_gone_is_missed(root):
-    kept_splits(root)
+    cached_splits(root)
     (root / "train" / "a" / "001.png").unlink()
-    assert kept_splits(root) == list_splits(root)
+    assert cached_splits(root) == list_splits(root)
 
 
 def test_named_sets_are_looked_up_and_own_folders_are_not(root, deaf):

@@ -110,9 +110,9 @@ def test_what_cannot_work_says_why(root):
         "bs is None": lambda: dls.train.new(bs=None),
         "item transforms give float32": lambda: dls.train.new(after_item=floats).one_batch(),
         "test_dl takes a list": lambda: dls.test_dl(root / "valid" / "a" / "000.png"),
-        "test_dl was given no images": lambda: dls.test_dl([]),
-        "ndarray: it has no label": lambda: dls.test_dl([np.zeros((9, 9, 3), np.uint8)], with_labels=True),
-        "'pictures' is none of the model's classes, which are a, b": lambda: dls.test_dl(
+        "test_dl got an empty list": lambda: dls.test_dl([]),
+        "ndarray: the item has no label": lambda: dls.test_dl([np.zeros((9, 9, 3), np.uint8)], with_labels=True),
+        "'pictures' is not a class of the model; the classes are a, b": lambda: dls.test_dl(
             [root / "x"], with_labels=True
         ),
     }

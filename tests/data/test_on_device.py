@@ -7,7 +7,7 @@ import torch
 from small_loaders import dls_of as loaders_of
 
 from data import loader
-from data.keys import Keys
+from data.counter_rng import Keys
 from data.pipelines import augment, augment_tensor, runs_on_device, steps_of
 from data.store import Store
 from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
@@ -65,9 +65,9 @@ def dls_of(root, **settings):
 def as_device(monkeypatch):
     """From now on the CPU counts as a device that holds the images."""
 
-    def switch(chunk=loader.DEVICE_CHUNK):
-        monkeypatch.setattr(loader, "HOSTS", ())
-        monkeypatch.setattr(loader, "DEVICE_CHUNK", chunk)
+    def switch(chunk=loader.DEVICE_CHUNK_BYTES):
+        monkeypatch.setattr(loader, "HOST_DEVICE_TYPES", ())
+        monkeypatch.setattr(loader, "DEVICE_CHUNK_BYTES", chunk)
 
     return switch
 
@@ -85,12 +85,12 @@ def assert_same(one, two):
 
 @pytest.mark.parametrize("chunk", [1, 40_000, 2**25], ids=["a batch", "some batches", "all"])
 def test_a_loader_on_a_device_gives_the_batches_of_a_cpu(root, as_device, monkeypatch, chunk):
-    monkeypatch.setattr(loader, "HOST_CHUNK", 1)
+    monkeypatch.setattr(loader, "HOST_CHUNK_BYTES", 1)
     here = dls_of(root)
     expected = [batches(here.train), batches(here.train), batches(here.valid)]
     as_device(chunk)
     there = dls_of(root)
-    assert there.train._resident()
+    assert there.train._is_on_device()
     for ours, theirs in zip((there.train, there.train, there.valid), expected, strict=True):
         assert_same(batches(ours), theirs)
     there.train.epoch, there.train.start = 1, 5
@@ -106,8 +106,8 @@ def test_a_stock_transform_runs_in_worker_processes(root, as_device):
     as_device()
     there = dls_of(root)
     there.train.pipeline = here.train.pipeline
-    assert not there.train._resident()
-    assert there.valid._resident()
+    assert not there.train._is_on_device()
+    assert there.valid._is_on_device()
     assert_same(batches(there.train), expected)
     assert there.train.fake_l.num_workers >= 1
     there.train.epoch = 0
@@ -126,7 +126,7 @@ def test_images_that_do_not_fit_stay_here(root, as_device, monkeypatch):
     as_device()
     monkeypatch.setattr(Store, "fits", lambda self, device: False)
     there = dls_of(root, workers=2)
-    assert not there.train._resident()
+    assert not there.train._is_on_device()
     assert_same(batches(there.train), expected)
     assert there.train.fake_l.num_workers == 2
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data.common.errors import DataError
-from data.keys import Keys
+from data.counter_rng import Keys
 from data.pipelines import augment, steps_of
 from data.transforms import BatchCrop, BatchCutout, BatchMirror
 
@@ -67,7 +67,7 @@ def test_a_step_that_stands_alone_is_a_pipeline(images):
 
 @pytest.mark.parametrize("wrong", [print, "flip", [BatchMirror(), 3]], ids=str)
 def test_what_is_no_step_is_named(wrong):
-    with pytest.raises(DataError, match="neither a BatchTransform nor a transform of Albumentations"):
+    with pytest.raises(DataError, match="neither a BatchTransform nor an Albumentations transform"):
         steps_of(wrong)
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
 from data.common.errors import DataError
-from data.images import OpenImage, SquareTensor
+from data.image_transforms import OpenImage, SquareTensor
 from data.reading import fitted, open_rgb, read_pixels
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of the damage that is made here
@@ -121,7 +121,7 @@ def test_values_beyond_the_range_are_refused_and_not_clipped(values):
         (np.zeros((3, 4, 5), np.uint8), "shape (3, 4, 5)"),
         (np.zeros((0, 4, 3), np.uint8), "shape (0, 4, 3)"),
         (torch.zeros(2, 3, 4, 4), "shape (2, 3, 4, 4)"),
-        (7, "a int: no image; give a path, bytes, a stream, a PIL image, an array or a tensor"),
+        (7, "a int: not an image; give a path, bytes, a stream, a PIL image, an array or a tensor"),
         (b"no image", "an image of 8 bytes: not a readable image"),
         (io.BytesIO(), "a BytesIO: not a readable image"),
     ],

@@ -85,4 +85,4 @@ def test_a_name_goes_before_a_folder_of_that_name(make_folder, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert len(open_source("digits").classes) == 10
     assert len(open_source("./digits").classes) == 2
-    assert registry.find("./digits").suits == registry.USUAL
+    assert registry.find("./digits").suits == registry.DEFAULT_SUITS

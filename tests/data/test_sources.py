@@ -101,8 +101,8 @@ def test_the_fingerprint_tells_training_from_validation(make_folder):
     ("counts", "words"),
     [
         ({}, ["pictures", "no images in class folders", "CLASS/NAME.png"]),
-        ({"train/a": 2, "valid/a": 1}, ["pictures", "one class only (a)", "at least two"]),
-        ({"cat": 2}, ["pictures", "one class only (cat)"]),
+        ({"train/a": 2, "valid/a": 1}, ["pictures", "only one class (a)", "at least two"]),
+        ({"cat": 2}, ["pictures", "only one class (cat)"]),
         (
             {"train/a": 2, "train/b": 2, "valid/a": 1, "valid/c": 1, "valid/d": 1},
             ["the class c, d, which no training image"],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
 
-from data.keys import Keys
+from data.counter_rng import Keys
 from data.pipelines import augment, steps_of
 from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
 
@@ -49,8 +49,8 @@ def test_mirror_equals_the_stock_transform(shape):
     images = images_of(shape)
     mirrored = np.arange(shape[0]) % 2 == 0
     got = BatchMirror().apply_to_images(images, mirrored=mirrored)
-    for image, result, hit in zip(images, got, mirrored, strict=True):
-        np.testing.assert_array_equal(result, A.HorizontalFlip(p=float(hit))(image=image)["image"])
+    for image, result, selected in zip(images, got, mirrored, strict=True):
+        np.testing.assert_array_equal(result, A.HorizontalFlip(p=float(selected))(image=image)["image"])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -58,7 +58,7 @@ def test_cutout_equals_the_stock_transform(shape):
     images, rng = images_of(shape), np.random.default_rng(2)
     y, x = rng.integers(0, 5, (2, shape[0]))
     fill = (10, 20, 30) if shape[-1] == 3 else 40
-    got = BatchCutout(3, fill).apply_to_images(images, hit=np.ones(shape[0], bool), y=y, x=x)
+    got = BatchCutout(3, fill).apply_to_images(images, selected=np.ones(shape[0], bool), y=y, x=x)
     stock = A.CoarseDropout(fill=fill)
     for image, result, top, left in zip(images, got, y, x, strict=True):
         hole = np.array([[left, top, left + 3, top + 3]])

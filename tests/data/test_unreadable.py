@@ -6,7 +6,7 @@ from PIL import Image
 from small_loaders import dls_of
 
 from data import DataError, open_source
-from data.decode import unreadable
+from data.decode import read_errors
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -46,13 +46,13 @@ def test_bad_files_are_left_out_and_listed_and_the_others_stay_where_they_were(r
     assert source.train == [item for item in whole.train if item.path not in {b.path for b in bad}]
     assert source.valid == [item for item in whole.valid if item.path not in {b.path for b in bad}]
     assert [text.split(": not a readable image")[0] for text in source.skipped] == [str(item.path) for item in bad]
-    assert "3 image(s) that cannot be read are left out, the first: " in caplog.text
+    assert "3 image(s) cannot be read and are left out; the first: " in caplog.text
     assert source.fingerprint == open_source(root, limit=14, skip_bad=True).fingerprint != whole.fingerprint
 
 
 def test_without_bad_files_it_changes_nothing_and_reads_once(root, monkeypatch):
     assert open_source(root, skip_bad=True) == open_source(root)
-    monkeypatch.setattr("data.readable.unreadable", None)
+    monkeypatch.setattr("data.readable.read_errors", None)
     assert open_source(root, skip_bad=True) == open_source(root)
     dls_of(root, cache="none", skip_bad=True)
 
@@ -75,7 +75,7 @@ def test_every_image_is_tried_in_any_number_of_processes(make_folder, monkeypatc
     damage(files[3].path, files[70].path, files[190].path)
     for processes in (1, 2):
         monkeypatch.setattr("data.decode.cores", lambda n=processes: n)
-        assert list(unreadable(files)) == [3, 70, 190]
+        assert list(read_errors(files)) == [3, 70, 190]
 
 
 def test_a_colour_that_never_varies_has_the_deviation_1(make_folder, caplog):
@@ -92,6 +92,6 @@ def test_a_colour_that_never_varies_has_the_deviation_1(make_folder, caplog):
         x = dls.valid.one_batch()[0]
         assert x.isfinite().all()
         assert abs(x[:, 1]).max() < 1e-5
-        assert [r.getMessage().split("the training")[1] for r in caplog.records] == [
-            " images have one value of green in all pixels"
+        assert [r.getMessage().rsplit(": ")[1] for r in caplog.records] == [
+            "green has the same value in all pixels of the training images"
         ]

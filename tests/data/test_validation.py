@@ -38,7 +38,7 @@ def test_a_table_and_an_opened_source_will_do(root, tmp_path):
 
 
 def test_a_class_that_the_model_lacks_is_named(root):
-    with pytest.raises(DataError, match="the model has no class bee; it knows ant, cat"):
+    with pytest.raises(DataError, match="the model has no class bee; its classes are ant, cat"):
         validation_source(root, ["ant", "cat"])
 
 
@@ -57,5 +57,5 @@ def test_loaders_and_bare_batches_show_the_same(root, cache):
 
 
 def test_mean_and_deviation_never_come_from_validation_images(root):
-    with pytest.raises(DataError, match="no training images to take mean and deviation from"):
+    with pytest.raises(DataError, match="no training images to compute mean and deviation from"):
         load_stats(validation_source(root, ["ant", "bee"]), 12, None)

@@ -7,10 +7,10 @@ from torchvision.models import resnet34
 
 from learners import image_learner, resume_learner
 from learners.evaluation import evaluate
+from learners.finished_learner import load_run
 from learners.models import MODELS, model
 from learners.models.resnet18 import ResNet, ResNet18
 from learners.run import RunDirectoryError
-from learners.saved import load_run
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from learners.learner import ImageLearner
 from learners.optimizer import RecipeOptimizer
 
 SETTINGS = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 2, "device": "cpu"}
-SETTINGS |= {"weight_decay": 0.0, "bias_lr": 1.0}  # with which the recipe's optimizer is torch's SGD
+SETTINGS |= {"weight_decay": 0.0, "norm_bias_lr_scale": 1.0}  # with which the recipe's optimizer is torch's SGD
 CPU = torch.device("cpu")
 
 

@@ -5,13 +5,13 @@ import torch
 from fastai.learner import load_learner
 
 from data import image_dls
-from learners.agreement import LearnerError
+from learners.recipe_check import LearnerError
 from tests.idioms.learner_pair import CPU, assert_same, assert_same_weights, learner_pair, on_both, with_our_optimizer
 
 
 @pytest.fixture
 def pair(tmp_path):
-    return with_our_optimizer(learner_pair(tmp_path, weight_decay=0.01, bias_lr=4.0))
+    return with_our_optimizer(learner_pair(tmp_path, weight_decay=0.01, norm_bias_lr_scale=4.0))
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
@@ -26,7 +26,7 @@ def test_weights_and_optimizer_go_over(table, pair, ours_first):
     on_both(pair, lambda learn: learn.fit(1, 0.05))
     assert_same_weights(pair)
     for name in ("save", "load"):
-        table.works(f"Learner.{name}", "plain fastai: its own learner goes on from the file, and ours from its file")
+        table.works(f"Learner.{name}", "plain fastai: its own learner continues from the file, and ours from its file")
 
 
 def test_weights_alone(table, pair):

@@ -8,7 +8,7 @@ import pytest
 
 from learners import image_learner
 from learners.evaluation import evaluate
-from learners.saved import load_run
+from learners.finished_learner import load_run
 
 ROOT = Path(__file__).parents[2]
 

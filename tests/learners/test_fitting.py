@@ -282,18 +282,6 @@ def test_what_the_finder_does_not_do_is_refused(learn, why, asked):
         learn.lr_find(**asked)
 
 
-def test_the_picture_is_shown_in_a_notebook_alone(learn, monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    learn.lr_find(num_it=4)
-    assert shown == []
-    monkeypatch.setattr("learners.learner.IN_NOTEBOOK", True)
-    learn.lr_find(num_it=4, show_plot=False)
-    assert shown == []
-    learn.lr_find(num_it=4)
-    assert len(shown) == 1
-
-
 def test_the_recorder_draws_the_last_search(learn):
     with pytest.raises(TrainingError, match="call lr_find first"):
         learn.recorder.plot_lr_find()

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from learners import image_learner
-from learners.heatmaps import _training_images, heatmaps_of
-from learners.saved import load_run
+from learners.finished_learner import load_run
+from learners.heatmaps import _training_images, run_heatmaps
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_a_run_keeps_what_was_chosen_on_its_training_images(run):
     kept = json.loads((run / "model.json").read_text())["heatmaps"]
     assert kept["images"] == 8  # a tenth of 80
     assert {score["method"] for score in kept["scores"]} == {"extremal", "gradcam"}
-    chosen = heatmaps_of(run, load_run(run, device="cpu"), None, None)
+    chosen = run_heatmaps(run, load_run(run, device="cpu"), None, None)
     assert (chosen.method, chosen.layer) == (kept["method"], kept["layer"])
     assert chosen.reason == f"{kept['reason']}; kept in model.json"
 
@@ -45,20 +45,20 @@ def test_a_run_keeps_what_was_chosen_on_its_training_images(run):
     ],
 )
 def test_what_the_user_names_wins(run, method, layer, expected):
-    chosen = heatmaps_of(run, None, method, layer)
+    chosen = run_heatmaps(run, None, method, layer)
     assert (chosen.method, chosen.layer, chosen.reason) == (*expected, "as asked for")
 
 
 def test_a_method_that_the_user_names_has_the_layer_of_the_run(run):
     kept = json.loads((run / "model.json").read_text())["heatmaps"]
-    chosen = heatmaps_of(run, None, "hirescam", None)
+    chosen = run_heatmaps(run, None, "hirescam", None)
     assert (chosen.method, chosen.layer) == ("hirescam", kept["layer"])
     assert "as asked for" in chosen.reason
 
 
 def test_a_run_of_an_earlier_version_chooses_now_and_stays_as_it_is(old_run):
     before = (old_run / "model.json").read_bytes()
-    chosen = heatmaps_of(old_run, load_run(old_run, device="cpu"), None, None)
+    chosen = run_heatmaps(old_run, load_run(old_run, device="cpu"), None, None)
     assert chosen.method == "extremal"
     assert chosen.layer
     assert "chosen now" in chosen.reason

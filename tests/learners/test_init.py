@@ -5,7 +5,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from learners import ResNet18
-from learners.initial_weights import whiten_stem, zero_init_blocks
+from learners.initial_weights import whiten_stem, zero_residual_branches
 
 
 def images(n=60, side=12):
@@ -61,7 +61,7 @@ def test_a_narrow_stem_takes_what_fits():
 
 def test_a_block_with_a_zero_norm_is_its_shortcut():
     model = ResNet18()
-    zero_init_blocks(model)
+    zero_residual_branches(model)
     x = torch.randn(2, 64, 8, 8)
     block = model.layer1[0]
     assert torch.equal(block.eval()(x), torch.relu(x))

@@ -16,7 +16,7 @@ from callbacks.training.measured_model import MeasuredModel
 from data.common.errors import TrainingError
 from learners import image_learner
 from learners.evaluation import evaluate
-from learners.saved import load_run
+from learners.finished_learner import load_run
 
 
 @pytest.fixture(autouse=True, scope="module")

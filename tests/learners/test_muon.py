@@ -5,12 +5,12 @@ from copy import deepcopy
 import pytest
 import torch
 
-from learners.muon import MOMENTUM, QUINTIC, Muon, orthogonalised
+from learners.muon import FILTER_MOMENTUM, QUINTIC_COEFFICIENTS, Muon, orthogonalised
 
 
 def polynomial(s):
     """What three iterations do to a singular value, in closed form."""
-    a, b, c = QUINTIC
+    a, b, c = QUINTIC_COEFFICIENTS
     for _ in range(3):
         s = a * s + b * s**3 + c * s**5
     return s
@@ -56,8 +56,8 @@ def test_two_steps_are_the_definition_and_each_leaves_the_norm():
         first.grad, second.grad = pair
         opt.step()
         for i, gradient in enumerate(pair):
-            buffers[i] = MOMENTUM * buffers[i] + gradient
-            moving = (gradient + MOMENTUM * buffers[i]).reshape(1, 6, 18)
+            buffers[i] = FILTER_MOMENTUM * buffers[i] + gradient
+            moving = (gradient + FILTER_MOMENTUM * buffers[i]).reshape(1, 6, 18)
             expected[i] = expected[i] - 0.1 * orthogonalised(moving).view(6, 2, 3, 3)
             expected[i] = expected[i] * 6**0.5 / expected[i].norm()
     torch.testing.assert_close([first.detach(), second.detach()], expected, rtol=1e-6, atol=1e-6)

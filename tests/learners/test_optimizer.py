@@ -9,7 +9,7 @@ from torch import nn
 
 from data import image_dls
 from learners import Recipe, ResNet18, image_learner
-from learners.optimizer import FILTERS_RATE, RecipeOptimizer, body_and_head, param_groups
+from learners.optimizer import MUON_LR_SCALE, RecipeOptimizer, body_and_head, param_groups
 
 CHANNELS = 4800  # with norms
 
@@ -37,7 +37,7 @@ def test_the_groups_hold_every_parameter_once(settings):
 
 
 def test_only_matrices_decay_and_only_norm_biases_train_faster():
-    groups = param_groups(ResNet18(), resolved(bias_lr=4, optimizer="sgd"))
+    groups = param_groups(ResNet18(), resolved(norm_bias_lr_scale=4, optimizer="sgd"))
     assert count(of(groups, decays=True)) == 11_173_962 - 2 * CHANNELS - 10  # ten biases of the head
     assert count(of(groups, factor=4)) == CHANNELS
     assert all(not group.decays for group in of(groups, factor=4))
@@ -72,7 +72,7 @@ def test_muon_steps_the_filters_and_sgd_the_head():
     groups = param_groups(model, resolved(optimizer="muon"))
     (filters,) = of(groups, orthogonal=True)
     assert [id(p) for p in of(groups, decays=True)[0].params] == [id(model.fc.weight)]
-    assert filters.factor == FILTERS_RATE
+    assert filters.factor == MUON_LR_SCALE
     assert {p.ndim for p in filters.params} == {4}
     assert len(filters.params) == 20  # 17 convolutions of 3×3, three of 1×1
 
@@ -109,7 +109,7 @@ class OneOfEachKind(nn.Module):
 
 def test_a_step_of_each_kind_is_the_closed_form():
     """One step of Nesterov SGD on a constant gradient."""
-    net, recipe = OneOfEachKind(), resolved(momentum=0.9, weight_decay=0.1, bias_lr=8)
+    net, recipe = OneOfEachKind(), resolved(momentum=0.9, weight_decay=0.1, norm_bias_lr_scale=8)
     opt = RecipeOptimizer(body_and_head(net), 0.25, model=net, recipe=recipe)
     for p in net.parameters():
         p.grad = torch.ones_like(p)
@@ -163,7 +163,7 @@ def test_momentum_follows_the_memory_layout_of_its_parameter(settings):
 @pytest.fixture
 def opt():
     net = OneOfEachKind()
-    return RecipeOptimizer(body_and_head(net), 0.25, model=net, recipe=resolved(weight_decay=0.1, bias_lr=8))
+    return RecipeOptimizer(body_and_head(net), 0.25, model=net, recipe=resolved(weight_decay=0.1, norm_bias_lr_scale=8))
 
 
 def inner(opt, key):

@@ -12,11 +12,11 @@ from torch import nn
 from data import DataError
 from learners import ResNet18, image_learner
 from learners.evaluation import evaluate
+from learners.finished_learner import load_run
 from learners.run import RunDirectoryError
-from learners.saved import load_run
 from learners.warmup import warm_up
 
-OFF = {"zero_init": False, "whiten": False, "bias_lr": 1.0, "ema": False}
+OFF = {"zero_init_residual": False, "whiten": False, "norm_bias_lr_scale": 1.0, "ema": False}
 TINY = {"size": 8, "batch_size": 8, "epochs": 2, "device": "cpu"}
 
 
@@ -50,7 +50,10 @@ def test_without_its_pieces_the_model_is_that_of_the_seed(folder):
 
 @pytest.mark.parametrize(
     ("piece", "changed"),
-    [("zero_init", [f"layer{i}.{j}.bn2.weight" for i in (1, 2, 3, 4) for j in (0, 1)]), ("whiten", ["conv1.weight"])],
+    [
+        ("zero_init_residual", [f"layer{i}.{j}.bn2.weight" for i in (1, 2, 3, 4) for j in (0, 1)]),
+        ("whiten", ["conv1.weight"]),
+    ],
 )
 def test_an_initialiser_changes_its_own_weights_alone(folder, piece, changed):
     plain = image_learner(folder, **TINY, **OFF).model.state_dict()
@@ -68,7 +71,7 @@ def test_the_average_is_left_and_training_is_the_same(folder):
 
 
 def test_norm_biases_have_their_rate_in_every_step(folder):
-    learn = image_learner(folder, **TINY, **OFF | {"bias_lr": 8.0})
+    learn = image_learner(folder, **TINY, **OFF | {"norm_bias_lr_scale": 8.0})
     learn.fit_recipe()
     rates = [group["lr"] for group in learn.opt.opt.param_groups]  # body: filters, norm biases, scales; head: both
     assert rates == pytest.approx([rates[0], 8 * rates[0], rates[0], rates[0], rates[0]], rel=1e-12)
@@ -106,7 +109,7 @@ def test_images_of_other_classes_are_refused(run, folder, tmp_path):
     for name in ("red", "green"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (8, 8)).save(tmp_path / name / "0.png")
-    with pytest.raises(DataError, match="no class green; it knows blue, red"):
+    with pytest.raises(DataError, match="no class green; its classes are blue, red"):
         evaluate(run, data=tmp_path)
 
 

@@ -77,7 +77,7 @@ def test_muon_is_the_default_where_its_step_is_a_small_part_of_the_time(batch_si
 def test_a_batch_larger_than_the_set_is_cut_and_said_so(caplog):
     recipe = Recipe(batch_size=512).resolve(images=100, size=16, mirror="none", crop=0.125)
     assert recipe.batch_size == 100
-    assert "cut to the 100 training images" in caplog.text
+    assert "reduced to the number of training images, 100" in caplog.text
 
 
 def test_a_recipe_survives_json():

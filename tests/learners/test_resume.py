@@ -202,7 +202,7 @@ def test_a_recipe_that_was_edited_is_refused(tmp_path):
         begin(out, Stop())
     text = (out / "recipe.json").read_text()
     (out / "recipe.json").write_text(text.replace('"momentum": 0.9', '"momentum": 0.8'))
-    with pytest.raises(ValueError, match=r"checkpoint\.pt: its run had another momentum"):
+    with pytest.raises(ValueError, match=r"checkpoint\.pt: momentum differs from recipe"):
         go_on(out)
 
 
@@ -215,6 +215,34 @@ def test_a_run_that_began_before_a_setting_existed_goes_on(tmp_path):
     write_state(out / "checkpoint.pt", state)
     (out / "recipe.json").write_text(json.dumps(recipe))
     assert go_on(out)["epochs"] == 3
+
+
+def with_former_names(recipe):
+    """The entries of a recipe as a run of November 2026 and before wrote them."""
+    former = {"norm_bias_lr_scale": "bias_lr", "zero_init_residual": "zero_init"}
+    return {former.get(name, name): value for name, value in recipe.items()}
+
+
+def test_a_run_with_former_names_of_settings_is_resumed(tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(TrainingError, match="stopped by the test"):
+        begin(out, Stop(), norm_bias_lr_scale=4.0)
+    state, recipe = read_state(out / "checkpoint.pt"), json.loads((out / "recipe.json").read_text())
+    write_state(out / "checkpoint.pt", state | {"recipe": with_former_names(state["recipe"])})
+    (out / "recipe.json").write_text(json.dumps(with_former_names(recipe)))
+    assert Run.open(out).recipe.norm_bias_lr_scale == 4.0
+    assert go_on(out)["epochs"] == 3
+
+
+def test_a_former_name_in_a_checkpoint_is_compared_with_the_recipe(tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(TrainingError, match="stopped by the test"):
+        begin(out, Stop(), norm_bias_lr_scale=4.0)
+    state = read_state(out / "checkpoint.pt")
+    former = with_former_names(state["recipe"]) | {"bias_lr": 2.0}
+    write_state(out / "checkpoint.pt", state | {"recipe": former})
+    with pytest.raises(ValueError, match=r"checkpoint\.pt: norm_bias_lr_scale differs from recipe"):
+        go_on(out)
 
 
 def test_other_arithmetic_than_the_run_began_with_is_told(tmp_path, caplog):

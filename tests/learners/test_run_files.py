@@ -11,7 +11,7 @@ from learners import image_learner, resume_learner
 from learners.evaluation import evaluate
 from learners.model_files import load_model, write_model
 from learners.models import MODELS
-from learners.recipe import Recipe
+from learners.recipe import Recipe, RecipeError
 from learners.run import Run, RunDirectoryError
 
 CLASSES = ["cat", "dog"]
@@ -36,6 +36,19 @@ def test_a_recipe_is_read_as_it_was_written(run):
     assert Run.open(run).recipe == Recipe(epochs=3, decay="cosine")  # as runs were before that setting
 
 
+def test_a_recipe_with_former_names_is_read_under_the_current_ones(run):
+    change(run / "recipe.json", norm_bias_lr_scale=..., zero_init_residual=..., bias_lr=4.0, zero_init=True)
+    opened = Run.open(run)
+    assert opened.recipe == Recipe(epochs=3, norm_bias_lr_scale=4.0, zero_init_residual=True)
+    assert {"norm_bias_lr_scale": 4.0, "zero_init_residual": True}.items() <= opened.description.items()
+    assert not {"bias_lr", "zero_init"} & opened.description.keys()
+
+
+def test_a_former_name_of_a_setting_is_answered_with_the_current_one():
+    with pytest.raises(RecipeError, match="unknown setting 'bias_lr'; did you mean norm_bias_lr_scale"):
+        Recipe.of(bias_lr=4.0)
+
+
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
@@ -52,17 +65,17 @@ def test_what_is_wrong_with_a_recipe_is_named(app, run, entries, words):
     change(run / "recipe.json", **entries)
     done = app("fit", "--resume", run)
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {run / 'recipe.json'}: does not hold what it must ({words}"), done.err
+    assert done.err.startswith(f"error: {run / 'recipe.json'}: has invalid content ({words}"), done.err
     assert len(done.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, "7", "{", "null", "\ufeff{}"])
 def test_what_is_no_dictionary_in_JSON_is_refused(run, text):
     (run / "recipe.json").write_text(text)
-    with pytest.raises(RunDirectoryError, match=r"recipe\.json: does not hold what it must \(.+\); restore"):
+    with pytest.raises(RunDirectoryError, match=r"recipe\.json: has invalid content \(.+\); restore"):
         Run.open(run)
     (run / "recipe.json").write_bytes(b"\xff\xfe{}")
-    with pytest.raises(RunDirectoryError, match=r"recipe\.json: does not hold what it must"):
+    with pytest.raises(RunDirectoryError, match=r"recipe\.json: has invalid content"):
         Run.open(run)
 
 
@@ -88,7 +101,7 @@ def test_what_is_wrong_with_a_model_is_named(tmp_path, monkeypatch, entries, wor
     change(tmp_path / "model.json", **entries)
     with pytest.raises(RunDirectoryError) as caught:
         load_model(tmp_path)
-    assert f"{tmp_path / 'model.json'}: does not hold what it must ({words}" in str(caught.value)
+    assert f"{tmp_path / 'model.json'}: has invalid content ({words}" in str(caught.value)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -126,8 +139,8 @@ def test_classes_of_a_model_that_the_images_lack_are_refused(tmp_path):
     [
         ({"epoch": 3}, "written in epoch 3 after step 2, but the run has 3 epochs of 4 steps"),
         ({"step": 5}, "written in epoch 0 after step 5, but the run has 3 epochs of 4 steps"),
-        ({"step": -1}, "does not hold what it must (step: Input should be greater than or equal to 0)"),
-        ({"opt": None}, "does not hold what it must (opt: Input should be a valid dictionary)"),
+        ({"step": -1}, "has invalid content (step: Input should be greater than or equal to 0)"),
+        ({"opt": None}, "has invalid content (opt: Input should be a valid dictionary)"),
         ({"format": 3}, "written by another version of this program"),
         ({"model": {}}, "the weights do not fit this learner"),
     ],

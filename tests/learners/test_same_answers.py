@@ -13,7 +13,7 @@ from data import open_source
 from learners import Predictor, image_learner
 from learners.evaluation import evaluate
 from learners.export.exporting import export
-from learners.saved import load_run
+from learners.finished_learner import load_run
 
 ROTATED = 6  # EXIF orientation
 

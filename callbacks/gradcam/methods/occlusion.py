@@ -15,7 +15,8 @@ UNIT = "logits lost with 3×3 cells"
 def occluded_cells(question: Question) -> Tensor:
     """Return the fall of the margin when windows of 3×3 cells are removed: B×rows×columns in logits, may be negative.
 
-    A cell's value is the mean over the windows that contain it, and over two fills: blurred, and neighbours plus noise.
+    A cell's value is the mean over the windows that contain it, and over two fills: blurred, and means of nearby
+    pixels.
     """
     xb, targets = question.xb, question.checked_targets()
     windows = _windows(*grid_of(xb)).to(xb)  # W×rows×columns

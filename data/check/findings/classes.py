@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from data.check.finding import Case, finding, images
 from data.check.survey import Survey
 
-UNEQUAL = 10  # times as many images in one class as in another
+MAX_IMBALANCE = 10  # times as many images in one class as in another
 
 
 @finding("stop", "less than two classes to tell apart")
@@ -57,5 +57,5 @@ def imbalance(survey: Survey) -> Iterator[Case]:
     counts = survey.counts["train"]
     largest, most = counts.most_common(1)[0]
     for label, count in sorted(counts.items(), key=lambda item: item[1]):
-        if count * UNEQUAL < most:
+        if count * MAX_IMBALANCE < most:
             yield Case((label,), f"{images(count)} beside {most:,} of {largest}")

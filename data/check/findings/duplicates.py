@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from data.check.finding import Case, finding
 from data.check.survey import Survey
 
-TWO_CLASSES = 0.85  # similarity from which pictures of two classes count: below it those of CIFAR-10 share a frame only
+MIN_CROSS_CLASS_SIMILARITY = (
+    0.85  # similarity from which pictures of two classes count: below it those of CIFAR-10 share a frame only
+)
 
 
 @finding("wrong", "the same picture in two classes")
@@ -48,12 +50,12 @@ def near_in_a_class(survey: Survey) -> Iterator[Case]:
 
 def _closest(survey: Survey, sides: list[str] | None) -> Iterator[Case]:
     """Each image that has a near duplicate on another side, with the most alike of them; a later split comes first."""
-    told: set[int] = set()
+    reported: set[int] = set()
     for first, second, similarity in survey.near:
         one_class = survey.labels[first] == survey.labels[second]
         parted = one_class if sides is None else sides[first] != sides[second]
-        if parted and second not in told and (one_class or similarity >= TWO_CLASSES):
-            told.add(second)
+        if parted and second not in reported and (one_class or similarity >= MIN_CROSS_CLASS_SIMILARITY):
+            reported.add(second)
             labels = " / ".join(dict.fromkeys((survey.labels[second], survey.labels[first])))
             yield Case(_names(survey, [second, first]), f"{labels}, similarity {similarity:.2f}")
 

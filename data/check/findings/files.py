@@ -8,8 +8,8 @@ from PIL import Image
 from data.check.finding import Case, finding
 from data.check.survey import Survey
 
-LONGEST = 3  # times as long as wide: the square that is cut out shows less than a third
-SMALLEST = 8  # pixels, the least that the net can use
+MAX_ASPECT_RATIO = 3  # times as long as wide: the square that is cut out shows less than a third
+MIN_SIDE_PIXELS = 8  # pixels, the least that the net can use
 
 
 @finding("stop", "empty files")
@@ -50,7 +50,7 @@ def _family(kind: str) -> str:
 def shape(survey: Survey) -> Iterator[Case]:
     for name, facts in zip(survey.names, survey.facts, strict=True):
         short, long = sorted((facts.width, facts.height))
-        if facts.format and (long > LONGEST * short or short < SMALLEST):
+        if facts.format and (long > MAX_ASPECT_RATIO * short or short < MIN_SIDE_PIXELS):
             yield Case((name,), f"{facts.width}×{facts.height}")
 
 

@@ -10,7 +10,7 @@ CHANNELS = ("red", "green", "blue")
 
 @finding("look", "channels of colour that are the same in every pixel of every image")
 def flat_channel(survey: Survey) -> Iterator[Case]:
-    extremes = survey.looks.extremes[survey.looks.seen]
+    extremes = survey.features.extremes[survey.features.seen]
     for name, values in zip(CHANNELS, extremes.transpose(1, 0, 2), strict=True):
         if len(values) and values.min() == values.max():
             yield Case((name,), f"{values.min()} in every pixel")

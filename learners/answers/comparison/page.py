@@ -11,9 +11,9 @@ from markupsafe import Markup
 from callbacks.curves import FURTHER_COLOURS, TRAIN_COLOUR, VALID_COLOUR
 from learners.answers.comparison.paired import Paired, paired
 from learners.answers.epoch_chart import Line, epoch_chart
-from learners.answers.figures import accuracy_of, calibration_error, reliability
 from learners.answers.html import duration, percent, render, write_page
 from learners.answers.pictures import data_uri
+from learners.answers.prediction_metrics import accuracy_of, calibration_error, reliability
 from learners.answers.run_report import RunReport, open_report
 
 FILE = "comparison.html"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from callbacks.curves import TRAIN_COLOUR, VALID_COLOUR
-from learners.answers.figures import Bin, calibration_error, reliability, share
 from learners.answers.html import render
+from learners.answers.prediction_metrics import Bin, calibration_error, reliability, share
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
 from learners.answers.svg import Chart

@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
-from learners.answers.figures import class_figures
 from learners.answers.html import render
+from learners.answers.prediction_metrics import class_metrics
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
 
@@ -30,6 +30,6 @@ def classes(report: RunReport) -> Markup | None:
     found = report.outputs
     if found is None:
         return None
-    rows = sorted(class_figures(found.logits, found.targets, found.classes), key=lambda row: row.f1)
+    rows = sorted(class_metrics(found.logits, found.targets, found.classes), key=lambda row: row.f1)
     half = len(rows) if len(rows) <= ONE_TABLE else -(-len(rows) // 2)
     return render(TEMPLATE, tables=[rows[start : start + half] for start in range(0, len(rows), half)])

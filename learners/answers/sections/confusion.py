@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from learners.answers.figures import confusions
 from learners.answers.html import render
 from learners.answers.outputs import Outputs
 from learners.answers.pictures import data_uri
+from learners.answers.prediction_metrics import confusions
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
 

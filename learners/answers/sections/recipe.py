@@ -4,7 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from learners.answers.command import command_of
+from learners.answers.fit_command import fit_command
 from learners.answers.html import render
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
@@ -41,7 +41,7 @@ def recipe(report: RunReport) -> Markup:
     settings = {name: _shown(value) for name, value in stored.items() if name not in NO_SETTINGS}
     tables = [("Settings", settings), ("Data and versions", origin)]
     session = "; ".join(f"{name}: {_shown(value)}" for name, value in stored.get("session", {}).items())
-    command = command_of(Run.open(report.path).recipe)
+    command = fit_command(Run.open(report.path).recipe)
     return render(TEMPLATE, command=command, session=session, skipped=stored.get("skipped", []), tables=tables)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from learners.answers.figures import accuracy_of, calibration_error, class_figures, reliability, top_accuracy
 from learners.answers.html import duration, percent, render
+from learners.answers.prediction_metrics import accuracy_of, calibration_error, class_metrics, reliability, top_accuracy
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
 
@@ -52,7 +52,7 @@ def _answers(report: RunReport) -> Iterator[tuple[str, str, str]]:
     top = top_accuracy(outputs.logits, outputs.targets)
     if top is not None:
         yield "among the first five", percent(top), ""
-    rows = [row for row in class_figures(outputs.logits, outputs.targets, outputs.classes) if row.support]
+    rows = [row for row in class_metrics(outputs.logits, outputs.targets, outputs.classes) if row.support]
     worst = min(rows, key=lambda row: row.f1)
     yield "weakest class", worst.name, f"F1 {percent(worst.f1)}"
     error = calibration_error(reliability(report.probabilities, outputs.targets))

@@ -11,7 +11,7 @@ from check_pictures import picture
 from PIL import Image
 
 from data import decode
-from data.check.reading import examine_all
+from data.check.examine import examine_all
 from data.check.report import check_data
 from data.check.sheet import contact_sheet
 from data.items import ImageFile

@@ -109,7 +109,7 @@ def one_picture_in_a_class(folder: Pictures) -> None:
         folder.put(label, count)
 
 
-@kind("one class only|one-class", refused=r"one class only \(cat\)", usual=False)
+@kind("one class only|one-class", refused=r"only one class \(cat\)", usual=False)
 def one_class(folder: Pictures) -> None:
     folder.put("cat", 3, used=False)
 

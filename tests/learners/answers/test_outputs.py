@@ -8,9 +8,9 @@ import pytest
 from learners.answers.outputs import FILE, Outputs
 from learners.answers.temperature import fit_temperature
 from learners.evaluation import evaluate, measure
-from learners.opened import open_run
+from learners.finished_learner import load_run
+from learners.opened_run import open_run
 from learners.run import RunDirectoryError
-from learners.saved import load_run
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import typer.main
 
 from app import app
-from learners.answers.command import command_of
+from learners.answers.fit_command import fit_command
 from learners.recipe import Recipe
 from learners.run import Run
 
@@ -30,13 +30,13 @@ def parsed(command):
 @pytest.mark.parametrize("case", RECIPES)
 def test_a_recipe_comes_back(case):
     recipe = Recipe.of(**RECIPES[case])
-    assert parsed(command_of(recipe)) == recipe
+    assert parsed(fit_command(recipe)) == recipe
 
 
 def test_the_command_of_a_run_is_its_plan(small_run):
     run = Run.open(small_run)
-    assert parsed(command_of(run.recipe)).to_dict() == run.recipe.to_dict() | {"device": "auto"}
+    assert parsed(fit_command(run.recipe)).to_dict() == run.recipe.to_dict() | {"device": "auto"}
 
 
 def test_settings_of_the_machine_are_left_out():
-    assert command_of(Recipe.of(workers=4, cache="none", device="cpu")) == "python app.py fit"
+    assert fit_command(Recipe.of(workers=4, cache="none", device="cpu")) == "python app.py fit"

@@ -6,7 +6,7 @@ import torch
 from scipy.special import softmax
 from torch.nn import functional as F
 
-from learners.answers.figures import calibration_error, reliability
+from learners.answers.prediction_metrics import calibration_error, reliability
 from learners.answers.temperature import HIGHEST, fit_temperature
 
 

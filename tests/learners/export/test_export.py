@@ -89,7 +89,7 @@ def test_where_the_images_have_gone_it_is_compared_on_made_ones_and_says_so(tmp_
     assert export(out, "safetensors").compared.source == "validation images of the run"
     shutil.rmtree(pictures)
     compared = export(out, "safetensors").compared
-    assert compared.source.startswith("made images, since those of the run cannot be had (")
+    assert compared.source.startswith("made images, since those of the run cannot be read (")
     assert compared.images > 1
 
 

@@ -15,7 +15,7 @@ from callbacks.parallel.processes import ProcessesError
 from learners import image_learner, resume_learner
 from learners.evaluation import evaluate
 from learners.models import MODELS
-from learners.together import share_run, tell_unused_gpus
+from learners.multi_process import log_unused_gpus, share_between_processes
 
 CHECKPOINTED = re.compile(r"stopped in epoch (\d+) after step (\d+) of 6")
 
@@ -155,16 +155,16 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused():
             count = 3
 
     with pytest.raises(ProcessesError, match=r"3 processes cannot share a batch of 32 .* multiple of 3, as 30"):
-        share_run(image_learner(**SETTINGS), Three)
+        share_between_processes(image_learner(**SETTINGS), Three)
 
 
 def test_unused_gpus_are_told(caplog):
-    tell_unused_gpus(torch.device("cuda"), 4)
+    log_unused_gpus(torch.device("cuda"), 4)
     assert "one of 4 GPUs" in caplog.text
     assert "--nproc_per_node 4" in caplog.text
     caplog.clear()
-    tell_unused_gpus(torch.device("cpu"), 4)
-    tell_unused_gpus(torch.device("cuda"), 1)
+    log_unused_gpus(torch.device("cpu"), 4)
+    log_unused_gpus(torch.device("cuda"), 1)
     assert not caplog.text
 
 

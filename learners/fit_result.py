@@ -1,0 +1,53 @@
+"""What a fit leaves: rows of its epochs and steps, and the metrics of the run."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from callbacks.training.history import EpochRow
+from callbacks.training.schedule import StepRow
+from data import Source
+from learners.recipe import Plan
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit of a whole recipe measured.
+
+    Attributes:
+        epochs: one row per epoch.
+        steps: one row per step.
+        precision: of the forward pass of the training steps; None where no step was left to train.
+        loader_wait_seconds: how long training waited for batches.
+        warmup_seconds: how long compiling and kernel selection took before the first step.
+        final: `valid_loss` and metrics of the model that the fit left, where they are not those of the last epoch.
+    """
+
+    epochs: list[EpochRow]
+    steps: list[StepRow] = field(repr=False)
+    precision: str | None
+    loader_wait_seconds: float
+    warmup_seconds: float
+    final: dict[str, float] = field(default_factory=dict)
+
+    def metrics(self, plan: Plan, source: Source, device: str, parameters: int) -> dict[str, Any]:
+        """The content of `metrics.json`; accuracies are those of the model as it is, without test-time augmentation."""
+        last = self.epochs[-1]
+        trained = sum(row.train_seconds for row in self.epochs)
+        return {
+            **last.metrics,
+            "valid_loss": last.valid_loss,
+            **self.final,
+            "epochs": len(self.epochs),
+            "steps": len(self.steps),
+            "peak_epoch": plan.peak_epoch,
+            "parameters": parameters,
+            "train_images": len(source.train),
+            "valid_images": len(source.valid),
+            "images_per_second": sum(row.images for row in self.epochs) / trained,
+            "seconds": sum(row.seconds for row in self.epochs),
+            "seed": plan.seed,
+            "data": plan.data,
+            "device": device,
+            "loader_wait_seconds": self.loader_wait_seconds,
+            "warmup_seconds": self.warmup_seconds,
+        }

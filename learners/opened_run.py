@@ -1,0 +1,64 @@
+"""A finished run, ready to look at images. Without fastai, whose import takes longer than an evaluation on a GPU."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from data import DataError, Source, open_source, validation_source
+from learners.class_order import with_class_order
+from learners.model_files import SavedModel, load_model
+from learners.recipe import Plan
+from learners.run import Run
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A finished run, ready to look at images.
+
+    Attributes:
+        saved: its model.
+        source: the images to validate on.
+        plan: the plan of the run, adapted to those images.
+    """
+
+    saved: SavedModel
+    source: Source
+    plan: Plan
+
+
+def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None) -> OpenedRun:
+    """The model of a finished run, and the images to validate on.
+
+    Args:
+        data: images to validate on instead of the run's own: the validation split of a folder or a file of labels, or
+            all of it where it has none. Its classes must be among the model's.
+        model: see `load_model`.
+
+    Raises:
+        RunDirectoryError: see `load_model`, or no recipe.
+        DataError: the images cannot be read, or are not those that the run was trained on.
+    """
+    saved = load_model(path, model)
+    run = Run.open(path)
+    if data is None:
+        source = with_class_order(own_source(run), saved.classes, path / "model.json")
+        return OpenedRun(saved, source, run.recipe.plan_for(source))
+    source = validation_source(data, saved.classes)
+    recipe = run.recipe
+    batch_size = min(recipe.batch_size or 1, len(source.valid))
+    recipe = replace(recipe, data=source.name, batch_size=batch_size, cache="none")
+    return OpenedRun(saved, source, recipe.resolve(len(source.valid), source.size, source.mirror, source.crop))
+
+
+def own_source(run: Run) -> Source:
+    """The images that a run was trained and validated on.
+
+    Raises:
+        DataError: they cannot be had, or are not those of the run.
+    """
+    recipe = run.recipe
+    source = open_source(recipe.data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
+    if source.fingerprint != run.description["fingerprint"]:
+        raise DataError(f"{recipe.data}: its files are not those of the run; name a folder as `data`")
+    return source

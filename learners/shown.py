@@ -1,0 +1,35 @@
+"""What a session sees of a learner: the net, the images, the plan, and what the last fit of the recipe measured."""
+
+from typing import TYPE_CHECKING
+
+from learners.session import session_cbs
+
+if TYPE_CHECKING:
+    from learners.learner import ImageLearner
+
+
+def learner_text(learn: "ImageLearner") -> str:
+    """A line for each part of a learner. It computes nothing and looks at no image."""
+    plan = learn.plan
+    trained = sum(param.numel() for param in learn.model.parameters() if param.requires_grad)
+    steps = f"{len(learn.dls.train)} steps of {plan.batch_size} images, {plan.size} pixels wide"
+    rate = f"{plan.optimizer}, at most {plan.lr:.3g} in epoch {plan.peak_epoch:.3g}"
+    lines = {
+        "net": f"{type(learn.model).__name__}, {trained:,} parameters that are trained, on {learn.dls.device}",
+        "data": f"{getattr(learn.dls, 'source', plan.data)}",
+        "plan": f"{plan.epochs} epochs of {steps}; {rate}",
+        "callbacks": ", ".join(type(cb).__name__ for cb in session_cbs(learn)),
+        "run": str(learn.run_dir.path) if learn.run_dir else "",
+        "fitted": _fitted(learn),
+    }
+    return "\n".join([type(learn).__name__, *(f"  {name:<9}  {text}" for name, text in lines.items() if text)])
+
+
+def _fitted(learn: "ImageLearner") -> str:
+    """The figures of the last `fit_recipe` that came to its end."""
+    if learn.fitted is None:
+        return "not yet by fit_recipe"
+    last = learn.fitted.epochs[-1]
+    figures = {**last.metrics, "valid_loss": last.valid_loss} | learn.fitted.final
+    told = [f"{name} {value:.4f}" for name, value in figures.items() if value is not None]
+    return ", ".join([f"{len(learn.fitted.epochs)} epochs", *told])
