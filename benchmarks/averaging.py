@@ -1,7 +1,9 @@
-"""Question: how far should the average of the weights look back, and does it need norm statistics of its own?
+"""Averages of the weights over different numbers of steps, with averaged and with estimated norm statistics.
 
-One run keeps averages of several horizons beside each other and none in use; the end of each is validated with the
-average of the norm statistics, and with statistics re-estimated on training batches. Training images only.
+Question: how many steps should the average of the weights cover, and does it need its own norm statistics?
+
+One run keeps averages with several horizons and uses none of them. At its end each average is validated with the
+averaged norm statistics, and with statistics estimated again on training batches. Only training images are used.
 
     python -m benchmarks.averaging [--seeds 1]
 """
@@ -27,7 +29,7 @@ NORM_BATCHES = 10
 
 
 class Aside(WeightAverage):
-    """An average that the model never holds."""
+    """An average that is never put into the model."""
 
     def before_validate(self):
         pass
@@ -37,7 +39,7 @@ class Aside(WeightAverage):
 
 
 def horizons_of_one_run(seed: int) -> dict[str, dict[str, float]]:
-    """Accuracy and loss on the held-out images of the weights themselves and of each average."""
+    """Train once; return accuracy and loss on the held-out images for the last weights and for each average."""
     learn = image_learner("cifar10", seed=seed, **SETTINGS)
     averages = {horizon: Aside(horizon) for horizon in HORIZONS}
     with learn.added_cbs(list(averages.values())):
@@ -55,7 +57,7 @@ def horizons_of_one_run(seed: int) -> dict[str, dict[str, float]]:
 
 @torch.no_grad()
 def validated(model: nn.Module, dls: DataLoaders) -> dict[str, float]:
-    """Accuracy, and cross entropy without label smoothing."""
+    """Return the accuracy, and the cross entropy without label smoothing."""
     model.eval()
     batches = [(model(x.as_subclass(Tensor)), y.as_subclass(Tensor)) for x, y in dls.valid]
     logits, y = (torch.cat(parts) for parts in zip(*batches, strict=True))  # N×C, N

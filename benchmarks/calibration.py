@@ -1,8 +1,9 @@
-"""Claim: on a run of CIFAR-10 the temperature, fitted on one half of the test images and measured on the other, makes
-the expected calibration error at most half as large.
+"""Claim: on a run of CIFAR-10 the fitted temperature makes the expected calibration error at most half as large.
 
-Also: how many images are answered where the model says 'unsure' below a probability of 0.9, and its accuracy on them.
-The halves are drawn once, with seed 0; each is measured with the temperature of the other.
+The temperature is fitted on one half of the test images and measured on the other.
+
+Also: the share of images with an answer if the model answers only from a probability of 0.9 on, and its accuracy on
+them. The halves are drawn once, with seed 0; each is measured with the temperature of the other.
 
     python -m benchmarks.calibration RUN
 """
@@ -41,7 +42,7 @@ def main() -> None:
 
 
 def measured(outputs: Outputs, fit: np.ndarray, test: np.ndarray) -> dict:
-    """Of the images `test`, with the temperature fitted on the images `fit`."""
+    """Return the results on the images `test`, with the temperature fitted on the images `fit`."""
     temperature = fit_temperature(outputs.logits[fit], outputs.targets[fit])
     return {
         "temperature": temperature,
@@ -59,7 +60,7 @@ def error_of(outputs: Outputs, test: np.ndarray, temperature: float) -> float:
 
 
 def answered(outputs: Outputs, test: np.ndarray, temperature: float) -> dict:
-    """The fraction of images with an answer, and the accuracy on them."""
+    """Return the fraction of images with an answer, and the accuracy on them."""
     sure = outputs.probabilities(temperature)[test].max(1) >= UNSURE
     hits = (outputs.predicted == outputs.targets)[test][sure]
     return {"answered": float(sure.mean()), "accuracy": asdict(share(int(hits.sum()), int(sure.sum())))}

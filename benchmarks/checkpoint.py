@@ -1,7 +1,7 @@
-"""Claim: checkpoints cost under 2% of the training time of an epoch of CIFAR-10's size.
+"""Claim: checkpoints take less than 2% of the training time of an epoch of CIFAR-10's size.
 
-The cost is counted twice: as the time for which training waits (the copy of the state), and, at worst, as all the time
-until the file is on the disk, as if nothing overlapped. An epoch has one at its end and one every five minutes.
+The time is measured in two ways: as the time for which training waits (the copy of the state), and as an upper bound,
+the whole time until the file is on the disk. An epoch has a checkpoint at its end and one every five minutes.
 
     python -m benchmarks.checkpoint [--bs 64] [--steps 3] [--rounds 5] [--device auto]
 """
@@ -26,7 +26,7 @@ IMAGES, MINUTES = 50_000, 5  # of an epoch; between checkpoints within one
 
 
 class TimedCheckpoint(Checkpoint):
-    """Times the steps of each epoch, and the checkpoint at its end."""
+    """A `Checkpoint` that measures the time of the steps of each epoch and of the checkpoint at its end."""
 
     def before_train(self):
         self.steps, self.blocked, self.written = (getattr(self, n, []) for n in ("steps", "blocked", "written"))
@@ -49,7 +49,7 @@ class TimedCheckpoint(Checkpoint):
 
 
 def measure(bs: int, steps: int, rounds: int, device: str, out: Path) -> dict[str, list[float]]:
-    """Seconds of each round: its steps, the wait for its checkpoint, and until that is on the disk."""
+    """Return the seconds of each round: of its steps, of the wait for the checkpoint, and until that is on the disk."""
     learn = image_learner("digits", size=32, limit=bs * steps, batch_size=bs, device=device)
     steps = len(learn.dls.train)
     with BackgroundWriter() as writer:

@@ -1,11 +1,12 @@
-"""Claim: PNG files of CIFAR-10 are decoded at 8,000 a second or more on two cores, and more cores are never slower.
+"""Claim: PNG files of CIFAR-10 are decoded at 8,000 per second or more on two cores, and more cores are never slower.
 
-Pillow in threads (the former way, with one thread a core), OpenCV in threads, and the processes of `data.decode`, on
-the same files, in turns; all give the same bytes. Images a second, the best of the rounds.
+Compared are Pillow in threads (the former way, with one thread per core), OpenCV in threads, and the processes of
+`data.decode`, in turns on the same files. All must return the same bytes. The result is the best round in images per
+second.
 
     python -m benchmarks.decoding [--data FOLDER] [--files 16000] [--rounds 1]
 
-For JPEG, which the app leaves to Pillow, the difference to OpenCV's decoder is measured on the same images.
+For JPEG files, which the app decodes with Pillow, the difference from OpenCV's decoder is measured on the same images.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def pillow(path: Path, size: int) -> np.ndarray:
 
 
 def in_threads(read, count: int):
-    """Decoding by `read` in this many threads, as the app formerly did with Pillow."""
+    """Return a function that decodes with `read` in this many threads, as the app formerly did with Pillow."""
 
     def run(files: list[Path], out: np.ndarray) -> None:
         def fill(start: int) -> None:
@@ -67,7 +68,7 @@ def contenders() -> dict[str, object]:
 
 
 def measure(files: list[Path], rounds: int) -> dict[str, float]:
-    """Images a second of each contender; fails where one gives other bytes."""
+    """Return the images per second of each decoder; raise an error if their bytes differ."""
     rates, expected = {}, np.stack([pillow(path, SIDE) for path in files])
     with tempfile.TemporaryDirectory() as scratch:
         out = np.lib.format.open_memmap(Path(scratch) / "out.npy", "w+", np.uint8, expected.shape)
@@ -82,7 +83,7 @@ def measure(files: list[Path], rounds: int) -> dict[str, float]:
 
 
 def jpeg_difference(files: list[Path]) -> dict[str, float]:
-    """How far OpenCV's pixels are from Pillow's for the same JPEG, in levels of 255."""
+    """Return the difference of OpenCV's pixels from Pillow's for the same JPEG, in levels of 255."""
     differences = []
     for path in files:
         memory = io.BytesIO()

@@ -1,7 +1,10 @@
-"""Question: on this device, is a run that is repeated, or interrupted and resumed, the same to the last bit?
+"""A comparison of repeated and resumed runs to the last bit.
 
-Each way to step is tried with three runs of one seed: two straight ones, and one that gets a SIGINT in its second epoch
-and is resumed. The digests of all weights are compared. `deterministic` asks torch for deterministic algorithms alone.
+Question: on this device, does a repeated or a resumed run have the same weights to the last bit?
+
+Each way to take a step is tried with three runs of one seed: two without interruption, and one that receives SIGINT in
+its second epoch and is resumed. The digests of all weights are compared. With `deterministic`, torch uses only
+deterministic algorithms.
 
     python -m benchmarks.exactness [--budget SECONDS] [any of --data, --limit, --size, --batch-size]
 """
@@ -16,7 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts: what deterministic products need
+os.environ.setdefault(
+    "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+)  # needed for deterministic matrix products, before CUDA starts
 
 import torch
 from fastai.callback.core import Callback
@@ -26,7 +31,7 @@ from rich.table import Table
 from benchmarks.report import write_report
 from learners import image_learner, resume_learner
 
-WAYS = {  # name: whether graphs are used, whether torch is to be deterministic
+WAYS = {  # name: whether graphs are used, whether torch uses only deterministic algorithms
     "graph": (True, False),
     "eager": (False, False),
     "eager, deterministic": (False, True),
@@ -35,7 +40,7 @@ WAYS = {  # name: whether graphs are used, whether torch is to be deterministic
 
 
 class Interrupt(Callback):
-    """Ctrl-C in the middle of the second epoch."""
+    """Sends Ctrl-C in the middle of the second epoch."""
 
     run_valid = False
 
@@ -58,7 +63,7 @@ def deterministic(wanted: bool):
 
 
 def straight(out: Path, settings: dict) -> tuple[str, float]:
-    """The digest of the weights, and the images/s of the last epoch."""
+    """Train without interruption; return the digest of the weights and the images/s of the last epoch."""
     learn = image_learner(**settings, out=out)
     learn.fit_recipe()
     return digest(out), learn.fitted.epochs[-1].images_per_second
@@ -71,7 +76,7 @@ def interrupted(out: Path, settings: dict) -> str:
         learn.fit_recipe()
         raise RuntimeError("the run was not interrupted")
     except KeyboardInterrupt:
-        resume_learner(out, cbs=[Interrupt()]).fit_recipe()  # its moment is past
+        resume_learner(out, cbs=[Interrupt()]).fit_recipe()  # the resumed run is past the step of the interruption
     return digest(out)
 
 

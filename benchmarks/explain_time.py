@@ -1,7 +1,7 @@
 """Claim: `explain` takes at most 60 s on a run of CIFAR-10 and at most 25 s on a run of the digits, on two cores.
 
-Each command is a process of its own, start and figures included. Beside the seconds on the clock stand those of the
-processor, which other work on the machine changes less: two cores take half of them at the best.
+Each command is a separate process, and its time includes the start and the figures. The seconds of the processor are
+measured too, which other work on the machine changes less: on two cores the clock shows at best half of them.
 
     python -m benchmarks.explain_time RUN [RUN ...]
 """
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def timed(run: Path) -> dict[str, float]:
-    """Seconds of the command on the clock and of the processor, and the mean load of the last minute."""
+    """Return the seconds of the command by the clock and of the processor, and the mean load of the last minute."""
     before, started = os.times(), perf_counter()
     with TemporaryDirectory() as out:
         command = [sys.executable, "app.py", "explain", str(run), "--out", out]

@@ -1,8 +1,8 @@
 """Claim: maps of 512 validation images cost at most 1.15 forward passes at the last block, and at most 1.6 at layer3.
 
-Side by side in one process, taking turns at each batch: the forward pass alone, this project at layer4 and at layer3,
-and pytorch-grad-cam at the same layers (in the default memory layout, as in its documentation). The images are the
-digits enlarged to 32 pixels; neither pixels nor weights matter to the time.
+Compared in one process, in turns for each batch, are the forward pass alone, this project at layer4 and at layer3, and
+pytorch-grad-cam at the same layers (in the default memory layout, as in its documentation). The images are digits
+enlarged to 32 pixels; the time depends neither on the pixels nor on the weights.
 
     python -m benchmarks.gradcam [--images 512] [--bs 64]
 """
@@ -44,7 +44,10 @@ def main() -> None:
 
 
 def compare(images: int, bs: int) -> dict[str, list[float]]:
-    """Seconds of each contender at each batch; the order turns, so that a drift of the machine hits all alike."""
+    """Return the seconds of each contender for each batch.
+
+    The order rotates, so that a change of the machine's speed affects all contenders equally.
+    """
     learn = image_learner("digits", size=32)
     idxs = [i % len(learn.dls.valid_ds) for i in range(images)]
     batches = [xb for xb, *_ in chosen_batches(learn.dls.valid.new(bs=bs), idxs)]

@@ -1,12 +1,12 @@
 """Claim: `python app.py fit --epochs 24` reaches 95.5% of the CIFAR-10 test images, and 96.0% with six views.
 
-The mean over ten seeds, last epoch, of the ResNet18 with 11,173,962 parameters. Every seed is a run of the app and an
-`evaluate --tta` after it. For a GPU; it needs no network:
+The accuracy is the mean over ten seeds in the last epoch of the ResNet18 with 11,173,962 parameters. Each seed is a run
+of the app and an `evaluate --tta` after it. The benchmark needs a GPU and no network:
 
     python -m benchmarks.headline [--seeds 10] [--compile] [--budget SECONDS]
 
-What has run is kept in `runs/headline`, and a second call continues from there; the logs of the runs lie beside them.
-`benchmarks/offline.sh` brings packages and data to a machine without a network.
+Finished runs and their logs are kept in `runs/headline`, and a second call continues from there.
+`benchmarks/offline.sh` installs packages and data on a machine without a network.
 """
 
 import argparse
@@ -21,7 +21,7 @@ FLAGS = "--epochs 24"
 
 
 def show_speed(runs: list[dict]) -> None:
-    """Where the time of each run went. The loader's wait is the share of the run that training stood still for it."""
+    """Print how the time of each run was spent; the loader's wait is the share of the run that training waited."""
     table = Table("run", "seed", "seconds", "images/s", "loader's wait", "warm-up, seconds")
     for run in runs:
         wait = run["loader_wait_seconds"] / run["seconds"]

@@ -1,9 +1,9 @@
-"""Claim: on pictures of 128 pixels the default heatmaps win both tests too, and the choice on training images says so.
+"""Claim: on pictures of 128 pixels the default heatmaps are best in both tests too, and are chosen on training images.
 
-The pictures are those of `pictures.py`, of ten classes. A net of this size does not learn on a CPU in a few minutes, so
-the net of a CIFAR-10 run is put behind a mean over 3×3 pixels and trained on for an epoch. It has seen the objects, not
-their places or what is around them. Each method is judged on held-out pictures at the layer that
-`choose_method_and_layer` takes.
+The pictures are those of `pictures.py`, of ten classes. A model for pictures of this size cannot be trained on a CPU in
+a few minutes, so the model of a CIFAR-10 run is put after a mean over 3×3 pixels and trained for another epoch. It
+knows the objects, but not their positions or backgrounds. Each method is tested on held-out pictures at the layer that
+`choose_method_and_layer` returns.
 
     python -m benchmarks.large_heatmaps RUN [--images 40] [--mosaics 20]
 """
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def train(learn) -> None:
-    """One epoch of plain SGD on the augmented training pictures."""
+    """Train for one epoch with plain SGD on the augmented training pictures."""
     optimizer = torch.optim.SGD(learn.model.parameters(), RATE, MOMENTUM)
     learn.model.train()
     for xb, yb in learn.dls.train:
@@ -60,7 +60,7 @@ def train(learn) -> None:
 
 
 def judge(learn, options: argparse.Namespace) -> dict:
-    """Accuracy on all held-out pictures, the choice, and what each method does on some of them."""
+    """Return the accuracy on all held-out pictures, the choice, and the test results of each method on some of them."""
     everything = list(range(len(learn.dls.valid_ds)))
     choice = choose_method_and_layer(learn.model, *training_images(learn))
     methods = {name: partial(in_parts, maps_of(learn.model, choice.layer, name)) for name in METHODS}
@@ -75,7 +75,7 @@ def judge(learn, options: argparse.Namespace) -> dict:
 
 
 def training_images(learn) -> tuple[Tensor, Tensor]:
-    """Evenly spread training pictures, not augmented, and their labels."""
+    """Return evenly spread training pictures, not augmented, and their labels."""
     files = learn.dls.source.train
     some = files[:: len(files) // CHOOSING][:CHOOSING]
     batches = chosen_batches(learn.dls.test_dl(some, with_labels=True), range(CHOOSING))

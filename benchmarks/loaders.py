@@ -1,4 +1,7 @@
-"""The loaders that `benchmarks.data_loading` compares: functions of a folder that give a function of an epoch."""
+"""The loaders that `benchmarks.data_loading` compares.
+
+Each is a function of a folder that returns a function of an epoch.
+"""
 
 from pathlib import Path
 
@@ -7,7 +10,7 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
 def ours(folder: str, workers: int = 0):
-    """The project's own loaders, with normalisation."""
+    """Return this project's loader, with normalisation."""
     from data import image_dls
     from learners import Recipe
 
@@ -20,7 +23,7 @@ def ours_with_two_workers(folder: str):
 
 
 def ours_beside_a_busy_thread(folder: str):
-    """What training does to it: another thread of the process that runs Python all the time."""
+    """Return this project's loader beside another thread that runs Python all the time, as training does."""
     from threading import Thread
 
     def busy():
@@ -32,7 +35,7 @@ def ours_beside_a_busy_thread(folder: str):
 
 
 def per_item_albumentations(folder: str):
-    """A `Dataset` over images in memory that calls `A.Compose` for each."""
+    """Return a loader of a `Dataset` over images in memory that calls `A.Compose` for each image."""
     import albumentations as A
     import cv2
 
@@ -49,7 +52,7 @@ def per_item_albumentations(folder: str):
 
 
 def per_item_torchvision(folder: str):
-    """The transforms of kuangliu/pytorch-cifar, which work on PIL images, and an erased square."""
+    """Return a loader with the transforms of kuangliu/pytorch-cifar on PIL images, and an erased square."""
     from PIL import Image
     from torchvision import transforms as T
 
@@ -80,7 +83,7 @@ def _per_item(folder: str, count: int, transform):
 
 
 def fastai_idiom(folder: str):
-    """A `DataBlock` that reads PNG files, with the Albumentations transform of fastai's tutorial."""
+    """Return the loader of a `DataBlock` of PNG files with the Albumentations transform of fastai's tutorial."""
     import albumentations as A
     import cv2
     import numpy as np
@@ -119,7 +122,7 @@ def fastai_idiom(folder: str):
 
 
 def bare_numpy(folder: str):
-    """The same augmentation over whole batches in numpy alone: no framework, no keys."""
+    """Return a loader with the same augmentation of whole batches in plain numpy, without reproducible randomness."""
     import numpy as np
     from numpy.lib.stride_tricks import sliding_window_view
 
@@ -149,7 +152,7 @@ def bare_numpy(folder: str):
 
 
 def _pixels(folder: str):
-    """The training images in memory, N×32×32×3."""
+    """Return the training images in memory, N×32×32×3."""
     from data import open_source
     from data.cache import load_pixels
 

@@ -1,8 +1,9 @@
-"""Claim: from seed to seed this finder's suggestion moves at most half as much as a peer's, and trains as well.
+"""Claim: this finder's suggestion varies between seeds at most half as much as those of others, and trains as well.
 
-For each seed one model (a narrow residual net with batch norm) on the same data: the suggestion of this finder, of
-fastai's `lr_find` (valley) and of the torch-lr-finder package (steepest gradient), each with its own defaults, then the
-validation loss after a short one-cycle run that peaks at the suggested rate (5/24 of the way, Nesterov SGD).
+For each seed there is one model (a narrow residual net with batch norm) on the same data. Compared are the suggestions
+of this finder, of fastai's `lr_find` (valley) and of the package torch-lr-finder (steepest gradient), each with its own
+defaults, and the validation loss after a short one-cycle run with the suggested peak (at 5/24 of the run, Nesterov
+SGD).
 
     python -m benchmarks.lr_finder [--data cifar10] [--limit 2500] [--size 8] [--seeds 10] [--epochs 4]
     python -m benchmarks.lr_finder --data digits
@@ -40,7 +41,7 @@ BATCH, WIDTH = 64, 12  # images, channels of the first layer
 
 
 class SmallResNet(nn.Module):
-    """N×3×H×W to N×classes: three widths, two residual blocks, batch norm; small enough for many runs on a CPU."""
+    """A residual net from N×3×H×W to N×classes with two blocks and batch norm, small enough for many runs on a CPU."""
 
     def __init__(self, n_classes: int, width: int = WIDTH):
         super().__init__()
@@ -61,7 +62,7 @@ def layer(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
 
 
 def learner(recipe: Recipe, path: str, model: Callable[[int], nn.Module] = SmallResNet) -> Learner:
-    """A plain fastai learner, on which every finder can work; the same recipe gives the same one."""
+    """Return a plain fastai learner, which every finder accepts; the same recipe returns the same learner."""
     dls = image_dls(recipe.data, recipe)
     torch.manual_seed(recipe.seed)
     net = model(len(dls.vocab))
@@ -85,7 +86,7 @@ def fastai(learn: Learner) -> float:
 
 
 class Batches(torch_lr_finder.TrainDataLoaderIter):
-    """What the package asks of a loader that is not PyTorch's own."""
+    """The interface that the package requires of a loader that is not PyTorch's own."""
 
     def __init__(self, dl):
         self.dl, self.batches = dl, iter(dl)
@@ -115,14 +116,14 @@ PEERS = list(FINDERS)[1:]
 
 
 def final_loss(learn: Learner, lr: float, epochs: int) -> float:
-    """The validation loss after one cycle."""
+    """Return the validation loss after one cycle."""
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(epochs, lr, div=5, pct_start=5 / 24, moms=(0.9, 0.9, 0.9))
     return float(learn.recorder.values[-1][1])
 
 
 def run(settings: dict[str, Any], seeds: int, epochs: int) -> dict[str, dict[str, list]]:
-    """The suggestion of each finder for each seed, and the loss of the run that follows it."""
+    """Return the suggestion of each finder for each seed, and the loss of a run with it."""
     found = {name: {"lrs": [], "losses": []} for name in FINDERS}
     for seed in range(seeds):
         for name, find in FINDERS.items():
@@ -149,7 +150,7 @@ def summary(found: dict[str, list]) -> dict[str, float]:
 
 
 def difference(ours: dict[str, list], peer: dict[str, list]) -> tuple[float, float]:
-    """The mean over the seeds of our final loss less the peer's, and its standard error."""
+    """Return the mean over the seeds of our final loss minus the peer's, and its standard error."""
     pairs = [(a, b) for a, b in zip(ours["losses"], peer["losses"], strict=True) if a is not None and b is not None]
     differences = [a - b for a, b in pairs]
     return float(np.mean(differences)), float(np.std(differences, ddof=1) / len(differences) ** 0.5)

@@ -1,17 +1,17 @@
-"""Claim: the recommended rate lies within a factor of 2.5 of the best peak of a one-cycle run, whatever is trained.
+"""Claim: the recommended learning rate is within a factor of 2.5 of the best peak of a one-cycle run, in all rows.
 
-For each row one run at each peak of a grid, the recommendation over a few seeds, one run at its median, and what two
-peers suggest on the same nets: fastai's `lr_find` (valley) and the torch-lr-finder package (steepest gradient). The
-best peak is the one with the lowest validation loss, which varies less than the accuracy of so few images; the peak of
-the highest accuracy stands beside it. Peaks are as good as that one where their accuracy is less by no more than the
-standard error of a difference. The rows train narrow copies of ResNet18 (the same graph with fewer channels), so that
-the table can be made on a CPU.
+Each row has one run at each peak of a grid, the recommendations for a few seeds, one run at their median, and the
+suggestions of two other finders on the same models: fastai's `lr_find` (valley) and the package torch-lr-finder
+(steepest gradient). The best peak is the one with the lowest validation loss, which varies less than the accuracy of so
+few images; the peak of the highest accuracy is given too. Other peaks are equally good if their accuracy is lower by at
+most the standard error of a difference. The rows train narrow copies of ResNet18 (the same graph with fewer channels),
+so that the table can be made on a CPU.
 
     python -m benchmarks.lr_table [--budget SECONDS] [--rows NAME …]
 
-Each figure is kept in benchmarks/results/lr_table.json as soon as it is measured; another call goes on from there.
-The rows in `ON_DEMAND` are measured only where --rows names them: CIFAR-100, whose images must be fetched, and the
-costliest.
+Each result is written to benchmarks/results/lr_table.json as soon as it is measured; another call continues from there.
+The rows in `ON_DEMAND` are measured only if --rows names them: CIFAR-100, whose images must be downloaded, and the rows
+that take longest.
 """
 
 import argparse
@@ -47,7 +47,7 @@ Figures = dict[str, float | list[float] | None]  # by `Job.key`
 
 
 def jobs(names: list[str], figures: Figures) -> Iterator[Job]:
-    """The grid, then the finders, then a run at the median recommendation, which is known by then."""
+    """Return the jobs of a row: the grid, then the finders, then a run at the median recommendation."""
     for name in names:
         row = ROWS[name]
         yield from (Job(name, seed, peak) for peak in PEAKS for seed in range(row.runs))
@@ -58,14 +58,14 @@ def jobs(names: list[str], figures: Figures) -> Iterator[Job]:
 
 
 def recommended(name: str, figures: Figures, finder: str = FINDERS[0]) -> float | None:
-    """The median of what a finder recommends, to three digits, or None where it has not run or recommends nothing."""
+    """Return a finder's median recommendation to three digits; None if it has not run or recommends nothing."""
     rates = [figures.get(Job(name, seed, finder=finder).key) for seed in range(ROWS[name].seeds)]
     rates = [rate for rate in rates if rate is not None]
     return float(f"{np.median(rates):.3g}") if rates else None
 
 
 def measure(job: Job, pictures: Path) -> float | list[float] | None:
-    """What a finder recommends, or accuracy and validation loss of a run."""
+    """Return the recommendation of a finder, or the accuracy and validation loss of a run."""
     row = ROWS[job.row]
     settings = row.settings | ({"data": str(pictures)} if row.settings["data"] == "pictures" else {})
     recipe = Recipe.of(**settings, seed=job.seed, device="cpu", lr=job.peak)
@@ -82,7 +82,7 @@ def measure(job: Job, pictures: Path) -> float | list[float] | None:
 
 
 def plain_learner(learn: ImageLearner, path: str) -> Learner:
-    """fastai's own learner of the same net and the same batches, on which the peers can work."""
+    """Return a plain fastai learner with the same model and batches, which the other finders accept."""
     plan = learn.plan
     loss_func = CrossEntropyLossFlat(label_smoothing=plan.label_smoothing)
     opt_func = partial(RecipeOptimizer, model=learn.model, recipe=plan)
@@ -90,7 +90,7 @@ def plain_learner(learn: ImageLearner, path: str) -> Learner:
 
 
 def measure_all(names: list[str], budget: float) -> Figures:
-    """Every figure that is not there yet, each written as soon as it is known; none is begun after `budget` seconds."""
+    """Measure all missing results and write each at once; start none after `budget` seconds."""
     figures = load()
     started = perf_counter()
     with TemporaryDirectory() as folder:
@@ -119,7 +119,7 @@ def write(figures: Figures) -> None:
 
 
 def summary(name: str, figures: Figures) -> dict[str, Any] | None:
-    """What the table says of a row, or None where something has not been measured."""
+    """Return the entries of the table for a row, or None if a result is missing."""
     row, lr = ROWS[name], recommended(name, figures)
     grid = {peak: results(name, peak, figures) for peak in PEAKS}
     at_lr = lr and results(name, lr, figures)
@@ -146,19 +146,19 @@ def summary(name: str, figures: Figures) -> dict[str, Any] | None:
 
 
 def factor(a: float, b: float) -> float:
-    """How many times the larger rate is the smaller one."""
+    """Return the larger learning rate divided by the smaller one."""
     return max(a / b, b / a)
 
 
 def equally_accurate(accuracies: dict[float, float], row: Row) -> list[float]:
-    """The peaks whose accuracy is below the highest by no more than the binomial standard error of a difference."""
+    """Return the peaks whose accuracy is below the highest by at most the binomial standard error of a difference."""
     most = max(accuracies.values())
     error = (2 * most * (1 - most) / row.valid_images / row.runs) ** 0.5
     return [peak for peak, accuracy in accuracies.items() if accuracy >= most - error]
 
 
 def results(name: str, peak: float, figures: Figures) -> list[float] | None:
-    """Accuracy and validation loss, each the mean over the seeds, or None where one is missing."""
+    """Return the mean accuracy and validation loss over the seeds, or None if one is missing."""
     found = [figures.get(Job(name, seed, peak).key) for seed in range(ROWS[name].runs)]
     return None if None in found else np.mean(found, axis=0).tolist()
 

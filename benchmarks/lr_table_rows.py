@@ -1,4 +1,4 @@
-"""The rows of the table of recommended rates: what is trained, and which figures a row is made of."""
+"""The rows of the table of recommended learning rates: the trained models and the measurements of a row."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ FINDERS = ("this finder", "fastai lr_find, valley", "torch-lr-finder, steepest")
 
 @dataclass(frozen=True)
 class Row:
-    """What is trained: fields of `Recipe`, the width of the net (64 is the published one), and how many seeds."""
+    """A row: fields of `Recipe`, the width of the model (64 is the published one), and the number of seeds."""
 
     settings: dict[str, Any]
     valid_images: int
@@ -48,7 +48,7 @@ ROWS = {
     ),
     "CIFAR-100, 16 pixels, batch 64": cifar(64, size=16, limit=5000, epochs=8, data="cifar100"),
 }
-ON_DEMAND = {  # measured only where --rows names them, and why
+ON_DEMAND = {  # rows that are measured only if --rows names them, and the reason
     "CIFAR-10, 32 pixels, batch 256": "it takes as long as three other rows",
     "CIFAR-10, 8 pixels, batch 128, width 32": "it takes as long as three other rows",
     "CIFAR-10, 8 pixels, batch 128, 16 epochs": "it takes as long as three other rows",
@@ -58,7 +58,7 @@ ON_DEMAND = {  # measured only where --rows names them, and why
 
 @dataclass(frozen=True)
 class Job:
-    """One figure: what a run that peaks at `peak` measured, or what `finder` recommends."""
+    """A measurement: a run with the peak `peak`, or the recommendation of `finder`."""
 
     row: str
     seed: int

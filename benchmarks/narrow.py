@@ -1,4 +1,4 @@
-"""The learner of this project with a narrow copy of ResNet18, so that a CPU can train it many times."""
+"""This project's learner with a narrow copy of ResNet18, which a CPU can train many times."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ from learners.recipe import Plan, Recipe
 
 
 def narrow_learner(recipe: Recipe, width: int, source: Source | None = None) -> ImageLearner:
-    """A learner whose net has `width` channels in its stem; 64 is the published net.
+    """Return a learner whose model has `width` channels in its stem; the published model has 64.
 
     Args:
         source: the opened source, where many learners share it.
@@ -25,5 +25,5 @@ def narrow_learner(recipe: Recipe, width: int, source: Source | None = None) -> 
 
 
 def narrow_net(dls: ImageLoaders, plan: Plan, width: int) -> nn.Module:
-    """A net with `width` channels in its stem and the initial weights of the plan."""
+    """Return a model with `width` channels in its stem and the initial weights of the plan."""
     return initial_model(dls, plan, partial(ResNet18, width=width))

@@ -1,9 +1,11 @@
-"""Claim: an epoch over 20,000 JPEG photographs of 640×480, read by two workers and not kept, takes less than
-1.5 GB for the whole process tree (proportional set size: pages that processes share are counted once).
+"""Claim: an epoch over 20,000 JPEG photographs of 640×480 takes less than 1.5 GB for the whole process tree.
+
+Two workers read the photographs, and no decoded image is kept. The memory is the proportional set size, which counts
+pages that processes share once.
 
     python -m benchmarks.photo_memory [--photos 20000] [--workers 2]
 
-The photographs are noise over gradients, 100 contents under 20,000 names; each name is read and decoded.
+The photographs are noise over gradients: 20,000 files with 100 different contents. Each file is read and decoded.
 """
 
 import argparse
@@ -39,7 +41,7 @@ def make_photos(root: Path, count: int) -> None:
 
 
 def run_epoch(folder: str, workers: int) -> None:
-    """What the measured process does; prints how many images came and how fast."""
+    """Run an epoch in the measured process, and print the number of images and their rate."""
     from data import image_dls
     from learners import Recipe
 
@@ -51,11 +53,11 @@ def run_epoch(folder: str, workers: int) -> None:
 
 
 def tree_bytes(pid: int) -> int:
-    """Proportional set size of a process and all of its descendants, from Linux's /proc."""
+    """Return the proportional set size of a process and all its descendants, from Linux's /proc."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except (FileNotFoundError, ProcessLookupError):  # it ended in between
+    except (FileNotFoundError, ProcessLookupError):  # the process ended meanwhile
         return 0
     own = next((int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
     return own + sum(tree_bytes(int(child)) for child in children)

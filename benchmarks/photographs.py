@@ -1,11 +1,13 @@
-"""Claim: JPEG photographs of 12 megapixels become small squares in a third of the time that Pillow's full decoding and
-resizing take, or less, with a mean difference of pixels below 1.5 of 255, and a net gives them the same classes.
+"""Claim: JPEG photographs of 12 megapixels are read as small squares at least three times as fast as with Pillow.
+
+Pillow decodes and resizes them fully. The mean difference of the pixels is below 1.5 of 255, and a model assigns the
+same classes to both.
 
     python -m benchmarks.photographs [--photos 6] [--rounds 3] [--sizes 32 64 128 224]
 
 Both read the same files in turns, in one thread; the processor time of each is the best of the rounds. The photographs
-are made: noise of all scales in colour, edges, and the noise of a sensor, 4000×3000, quality 90. A net that has learnt
-four kinds of smaller ones, 640×480, is asked about further ones, read in both ways.
+are synthetic: coloured noise of all scales, edges, and the noise of a sensor, 4000×3000, quality 90. A model that was
+trained on four kinds of smaller ones, 640×480, classifies others that were read in both ways.
 """
 
 import argparse
@@ -29,7 +31,7 @@ Read = Callable[[Path, int], np.ndarray]
 
 
 def photograph(width: int, height: int, seed: int, grain: float = 0.7) -> Image.Image:
-    """Noise whose scales weigh less the finer they are, by the power `grain`; edges; the noise of a sensor."""
+    """Return an image of noise, edges and sensor noise; `grain` is the power by which finer noise is weaker."""
     rng = np.random.default_rng(seed)
     total = np.zeros((height, width, 3), np.float32)
     for side in (2, 4, 8, 16, 32, 64, 128, 256):
@@ -44,7 +46,7 @@ def photograph(width: int, height: int, seed: int, grain: float = 0.7) -> Image.
 
 
 def full(path: Path, size: int) -> np.ndarray:
-    """Pillow alone: every pixel is decoded."""
+    """Read a photograph with Pillow alone, which decodes every pixel."""
     with Image.open(path) as image:
         whole = ImageOps.exif_transpose(image).convert("RGB")
     return np.asarray(ImageOps.fit(whole, (size, size), Image.Resampling.BILINEAR))
@@ -57,7 +59,7 @@ def ours(path: Path, size: int) -> np.ndarray:
 
 
 def compared(files: list[Path], size: int, rounds: int) -> dict[str, float]:
-    """Milliseconds a photograph of both ways, their ratio, and how far their pixels are apart, in levels of 255."""
+    """Return the milliseconds per photograph of both ways, their ratio, and the difference of their pixels (of 255)."""
     best = {read.__name__: float("inf") for read in (full, ours)}
     for _ in range(rounds):
         for read in (full, ours):
@@ -75,7 +77,7 @@ def compared(files: list[Path], size: int, rounds: int) -> dict[str, float]:
 
 
 def answers(scratch: Path) -> dict[str, float]:
-    """The accuracy of a net on photographs that were read in both ways, and the share of equal answers."""
+    """Return the accuracy of a model on photographs read in both ways, and the share of equal predictions."""
     import torch
 
     from learners import ResNet18, image_learner

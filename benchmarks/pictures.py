@@ -1,4 +1,4 @@
-"""A folder of larger pictures, made of CIFAR-10."""
+"""A folder of larger pictures made from CIFAR-10."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ SIDE, PER_CLASS = 128, 80  # pixels; pictures of training and validation togethe
 
 
 def make_pictures(folder: Path) -> None:
-    """Pictures of 128 pixels, ten classes: a CIFAR-10 image magnified three times, on another one, blurred."""
+    """Write pictures of 128 pixels in ten classes: a CIFAR-10 image, magnified three times, over a blurred one."""
     draw = np.random.default_rng(0)
     files = open_source("cifar10", limit=10 * PER_CLASS).train
     for i, file in enumerate(files):

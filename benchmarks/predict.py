@@ -1,11 +1,12 @@
-"""Claim: to answer about 1,000 photographs takes at most 1.3 times what their decoding and the forward passes take
-alone, and the memory at 10,000 images is that at 1,000, to 2%.
+"""Claim: predicting 1,000 photographs takes at most 1.3 times the time of decoding and forward passes alone.
+
+The memory for 10,000 images is that for 1,000 within 2%.
 
     python -m benchmarks.predict [--images 1000] [--many 10000] [--rounds 1]
 
-The photographs are JPEG files of 640×480, shrunk to 32 pixels, and the net is the default one. Decoding alone,
-the passes alone and `predict` with its table take turns in one process. Memory is the peak of resident pages of a
-process of its own, which answers with a narrow net: the images pass through the same code, in a hundredth of the time.
+The photographs are JPEG files of 640×480, shrunk to 32 pixels, and the model is the default one. Decoding alone, the
+forward passes alone, and `predict` with its table take turns in one process. The memory is the peak of resident pages
+of a separate process with a narrow model: the images pass through the same code in a hundredth of the time.
 """
 
 import argparse
@@ -41,7 +42,7 @@ MODELS["narrow"] = partial(ResNet18, width=NARROW)
 
 
 def make_run(folder: Path, architecture: str) -> Path:
-    """A run directory whose net has its initial weights."""
+    """Write a run directory whose model has its initial weights."""
     folder.mkdir()
     names = [f"class {n}" for n in range(CLASSES)]
     write_model(folder, MODELS[architecture](CLASSES, 3), architecture, names, SIZE, STATS)
@@ -49,14 +50,14 @@ def make_run(folder: Path, architecture: str) -> Path:
 
 
 def seconds(work: Callable[[], Any]) -> dict[str, float]:
-    """By the clock, and of this process: other processes of the machine slow the first and not the second."""
+    """Return the seconds by the clock and of this process; other processes of the machine change only the first."""
     clock, own = time.perf_counter(), time.process_time()
     work()
     return {"clock": time.perf_counter() - clock, "process": time.process_time() - own}
 
 
 def measure(run: Path, photos: Path, rounds: int) -> list[dict[str, dict[str, float]]]:
-    """The parts alone and the whole, in turns."""
+    """Return the times of the parts alone and of the whole, measured in turns."""
     predictor, paths = Predictor(run), list(named_images([str(photos)]))
     batches = [(batch, torch.from_numpy(batch.pixels)) for batch in predictor.batches(paths)]
 
@@ -76,14 +77,14 @@ def measure(run: Path, photos: Path, rounds: int) -> list[dict[str, dict[str, fl
 
 
 def peak_bytes(run: Path, photos: Path) -> int:
-    """Of a process that answers about all of them."""
+    """Return the peak memory of a process that predicts all images."""
     command = [sys.executable, "-m", "benchmarks.predict", "--answer", str(run), str(photos)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-1])
 
 
 def answer(run: str, photos: str) -> None:
-    """What the measured process does; prints its peak of resident pages, which Linux counts."""
+    """Predict all images in the measured process, and print its peak of resident pages as Linux counts it."""
     predict(Path(run), [photos], answered=lambda answer: None, csv=Path(photos).parent / "table.csv")
     status = Path("/proc/self/status").read_text()
     print(next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")))

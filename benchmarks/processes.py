@@ -2,8 +2,9 @@
 
     python -m benchmarks.processes [--counts 1 2 8] [--seeds 5]
 
-Digits at 8 pixels, a narrow residual net, batches of 64 for all processes together, on the CPU: of 8 processes each
-normalises with 8 images. Seeds are paired; the difference is beside one process, with the error of its mean.
+The runs train a narrow residual net on digits of 8 pixels on the CPU. A batch has 64 images for all processes together,
+so that each of 8 processes normalises with 8 images. Seeds are paired: the result is the difference from one process,
+with the standard error of its mean.
 """
 
 import argparse
@@ -22,7 +23,7 @@ SETTINGS = {"data": "digits", "size": 8, "batch_size": 64, "epochs": 6, "device"
 
 
 def job(folder: Path, seeds: int) -> None:
-    """One of the processes: a run for each seed; the first process keeps the accuracies."""
+    """Train one run per seed as one of the processes; the first process writes the accuracies."""
     from data.common.launch import process_rank
     from learners import image_learner
     from learners.models import MODELS
@@ -42,7 +43,7 @@ def job(folder: Path, seeds: int) -> None:
 
 
 def accuracies(count: int, seeds: int) -> list[float]:
-    """Of `seeds` runs, each trained by `count` processes."""
+    """Return the accuracies of `seeds` runs, each trained by `count` processes."""
     with tempfile.TemporaryDirectory() as folder:
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count)]
         script = ["-m", "benchmarks.processes", "--job", folder, "--seeds", str(seeds)]
@@ -51,7 +52,7 @@ def accuracies(count: int, seeds: int) -> list[float]:
 
 
 def compared(found: dict[int, list[float]]) -> dict[str, dict]:
-    """Mean and deviation of each count, and its paired difference to the first count with the error of the mean."""
+    """Return the mean and deviation for each count, and the paired difference from the first count with its error."""
     base, rows = next(iter(found.values())), {}
     for count, values in found.items():
         differences = [value - other for value, other in zip(values, base, strict=True)]

@@ -1,8 +1,8 @@
-"""The figures of README.md and docs/RESULTS.md, from the JSON files that the benchmarks left.
+"""The results in README.md and docs/RESULTS.md, made from the JSON files of the benchmarks.
 
     python -m benchmarks.readme_table
 
-writes them between the two marks in each file. A test fails when they differ from the JSON files.
+writes them between the two marks in each file. A test fails if they differ from the JSON files.
 """
 
 import json
@@ -21,17 +21,17 @@ IN_README = ["data_loading", "train_step_cuda", "lr_finder_cifar10", "heatmaps",
 
 
 def render_readme(results: Path = RESULTS) -> str:
-    """Markdown: the accuracy at full size, and the most important comparisons."""
+    """Return Markdown of the accuracy at full size and the most important comparisons."""
     return "\n\n".join(filter(None, [_headline(results), table(results, IN_README)]))
 
 
 def render_results(results: Path = RESULTS) -> str:
-    """Markdown: the comparison at small scale, and the rows of all benchmarks."""
+    """Return Markdown of the comparison at small scale and the results of all benchmarks."""
     return "\n\n".join(filter(None, [_small_scale(results / "small_scale.json"), table(results, list(BENCHMARKS))]))
 
 
 def _headline(results: Path) -> str:
-    """Full size: this project's recipes, and beside them what was measured or published elsewhere."""
+    """Return the table at full size: this project's recipes, and results that others measured or published."""
     references = json.loads(REFERENCES.read_text(encoding="utf-8"))
     lines = [*_own_rows(results / "headline.json"), *map(_reference_row, references["rows"])]
     head = "| CIFAR-10, 32 pixels, test images | epochs | accuracy | with six views | runs | hardware, time of a run |"
@@ -57,7 +57,7 @@ def _own_row(report: dict, recipe: str, name: str) -> str:
 
 
 def _held_out(path: Path) -> str:
-    """How the default was chosen: on held-out training images."""
+    """Return the sentence about the choice of the default on held-out training images."""
     if not path.exists():
         return ""
     rows = json.loads(path.read_text())["summary"]
@@ -88,7 +88,7 @@ def _small_scale(path: Path) -> str:
 
 
 def _table(report: dict) -> str:
-    """A line a recipe: mean and deviation over its seeds, in percent."""
+    """Return a table with one line per recipe: mean and deviation over its seeds, in percent."""
     figures = {"accuracy": "accuracy", "accuracy_tta": "with six views"}
     shown = [f for f in figures if all(f in group for group in report["summary"].values())]
     lines = ["| recipe | seeds | " + " | ".join(figures[f] for f in shown) + " |", "|---|---|" + "---|" * len(shown)]
@@ -103,10 +103,10 @@ def _percent(spread: dict) -> str:
 
 
 def replaced(text: str, figures: str) -> str:
-    """`text` with `figures` between the marks.
+    """Return `text` with `figures` between the marks.
 
     Raises:
-        ValueError: the marks are not there, each once.
+        ValueError: the text does not have each mark exactly once.
     """
     if text.count(START) != 1 or text.count(END) != 1:
         raise ValueError(f"the file must hold {START} and {END}, each once")

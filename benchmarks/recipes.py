@@ -1,7 +1,9 @@
-"""Question: which change of the default recipe trains a better model, in the mean of paired seeds?
+"""A comparison of changes of the default recipe over paired seeds.
 
-Each arm is one change. All arms and seeds share one split: they train on a part of the training images and validate
-on the rest; the test images are left alone. The runs follow each other in this process, seed by seed.
+Question: which change trains a better model?
+
+Each arm is one change. All arms and seeds use the same split: they train on a part of the training images and validate
+on the rest; the test images are not used. The runs are done one after another in this process, seed by seed.
 
     python -m benchmarks.recipes [--scale NAME] [--seeds 2] [--arms NAME …] [--budget SECONDS]
 
@@ -30,8 +32,8 @@ from data import Source, open_source
 from learners.recipe import Plan, Recipe
 from learners.setting import with_current_names
 
-EARLY_EPOCHS = 6  # in which a fall of the accuracy is looked for
-RUN_EPOCHS = 24  # the run that `Arm.epochs` speaks of
+EARLY_EPOCHS = 6  # first epochs, in which a fall of the accuracy is searched for
+RUN_EPOCHS = 24  # epochs of the run to which `Arm.epochs` refers
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,12 @@ ARMS = {
 
 
 def default_recipe(scale: Scale, source: Source) -> Plan:
-    """The default of the app for the data of `scale`, with no field left open."""
+    """Return the default recipe of the app for the data of `scale`, with all fields set."""
     return Recipe.of(**scale.settings).plan_for(source)
 
 
 def recipe_of(arm: Arm, default: Plan, seed: int) -> Recipe:
-    """`default` with the change of `arm`."""
+    """Return `default` with the change of `arm`."""
     factor = default.epochs / RUN_EPOCHS
     changes = {
         "seed": seed,
@@ -120,7 +122,7 @@ def recipe_of(arm: Arm, default: Plan, seed: int) -> Recipe:
 
 
 def train(source: Source, recipe: Recipe, width: int) -> dict[str, Any]:
-    """Train once, and return what the run measured on the held-out images."""
+    """Train once, and return the results on the held-out images."""
     started = perf_counter()
     learn = narrow_learner(recipe, width, source)
     results = learn.fit_recipe()
@@ -138,13 +140,13 @@ def train(source: Source, recipe: Recipe, width: int) -> dict[str, Any]:
 
 
 def early_fall(accuracies: list[float]) -> float:
-    """The largest fall of the accuracy from one of the first epochs to the next; 0 where it only rises."""
+    """Return the largest fall of the accuracy from one of the first epochs to the next; 0 if it only rises."""
     early = accuracies[:EARLY_EPOCHS]
     return max([0.0, *(a - b for a, b in pairwise(early))])
 
 
 def summary(runs: list[dict]) -> dict[str, dict]:
-    """Each arm's accuracy, and its difference from the default over the seeds that both have trained."""
+    """Return each arm's accuracy, and its difference from the default over the seeds that both have."""
     default = {run["seed"]: run["accuracy"] for run in runs if run["arm"] == "default"}
     rows = {}
     for name in dict.fromkeys(run["arm"] for run in runs):
@@ -162,7 +164,7 @@ def summary(runs: list[dict]) -> dict[str, dict]:
 
 
 def run_queue(scale_name: str, arms: list[str], seeds: int, budget: float) -> list[dict]:
-    """Train every arm with every seed that the JSON does not hold yet, until `budget` seconds are over."""
+    """Train every arm with every seed that is missing in the JSON file, until `budget` seconds have passed."""
     started, scale = perf_counter(), SCALES[scale_name]
     settings = scale.settings
     source = open_source(settings["data"], 0, settings.get("limit"), settings.get("holdout"))
@@ -182,23 +184,23 @@ def run_queue(scale_name: str, arms: list[str], seeds: int, budget: float) -> li
 
 
 def finished(scale_name: str, default: Recipe) -> list[dict]:
-    """The runs of an earlier call.
+    """Return the runs of an earlier call.
 
     Raises:
-        SystemExit: they belong to another default recipe.
+        SystemExit: the runs belong to another default recipe.
     """
     path = RESULTS / f"recipes_{scale_name}.json"
     if not path.exists():
         return []
     report = json.loads(path.read_text())
-    known = with_current_names(report["default"])  # a setting that came later is off by default
+    known = with_current_names(report["default"])  # a setting that was added later is off by default
     if known != {name: value for name, value in default.to_dict().items() if name in known}:
         raise SystemExit(f"{path} holds runs of another default recipe; move it away to begin anew")
     return report["runs"]
 
 
 def show(runs: list[dict]) -> None:
-    """Print a line for each arm, the best first."""
+    """Print one line per arm, the best first."""
     table = Table(
         Column("arm", no_wrap=True),
         "runs",

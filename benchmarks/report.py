@@ -1,4 +1,4 @@
-"""What every benchmark leaves: a JSON file that says what was measured, on what, and with which versions."""
+"""The result file of a benchmark: JSON with the results, the machine, the versions and the commit."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def write_report(name: str, figures: dict[str, Any]) -> Path:
-    """Write `benchmarks/results/<name>.json`: the figures, the machine, the versions and the commit."""
+    """Write `benchmarks/results/<name>.json` with the results, the machine, the versions and the commit."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     write_json(path, {**figures, "machine": machine(), "versions": versions(), "commit": commit()})
@@ -23,7 +23,7 @@ def write_report(name: str, figures: dict[str, Any]) -> Path:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores and accelerator."""
+    """Return the processor, the number of cores and the accelerator."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {"cpu": _cpu_name(), "cores": os.cpu_count(), "gpu": gpu, "system": platform.system()}
 

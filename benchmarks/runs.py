@@ -1,4 +1,4 @@
-"""Runs of the app, a process each, that can be stopped at any time and taken up again."""
+"""Runs of the app in separate processes; they can be stopped at any time and continued by another call."""
 
 import json
 import os
@@ -23,11 +23,11 @@ FIGURES = ("accuracy", "valid_loss", "accuracy_tta")
 
 @dataclass(frozen=True)
 class Job:
-    """One run of `app.py fit`, and of `evaluate --tta` after it where `tta` says so.
+    """A run of `app.py fit`, followed by `evaluate --tta` if `tta` is true.
 
     Attributes:
-        recipe: names what is compared.
-        flags: all but the seed.
+        recipe: name of the recipe in the comparison.
+        flags: flags of `fit` without the seed.
     """
 
     recipe: str
@@ -41,15 +41,15 @@ class Job:
 
 
 def run_all(jobs: list[Job], folder: Path, at_once: int = 1, budget: float = float("inf")) -> Iterator[dict]:
-    """The figures of each job as it ends; those that `folder` holds from an earlier call come first.
+    """Yield the results of each job when it ends; results of an earlier call in `folder` come first.
 
     Args:
-        folder: takes a run directory and a log for each job.
-        at_once: processes beside each other, a thread each where there are several.
-        budget: seconds; no job begins that, as long as the longest so far, would end after them.
+        folder: directory for a run directory and a log of each job.
+        at_once: number of simultaneous processes; if there are several, each has one thread.
+        budget: seconds; no job is started that would end later if it took as long as the longest job so far.
 
     Raises:
-        RuntimeError: a job failed; its log is named.
+        RuntimeError: a job failed; the message names its log.
     """
     folder.mkdir(parents=True, exist_ok=True)
     started, longest = perf_counter(), 0.0
@@ -72,7 +72,7 @@ def _finished(job: Job, run: Path) -> bool:
 def _run(job: Job, folder: Path, at_once: int) -> dict:
     run = folder / job.name
     threads = {"OMP_NUM_THREADS": "1"} if at_once > 1 else {}
-    begun = (run / "recipe.json").exists()  # by a call that was interrupted
+    begun = (run / "recipe.json").exists()  # an earlier call was interrupted
     fit = ["fit", *job.flags, "--seed", job.seed, "--resume" if begun else "--out", run]
     commands = [fit, ["evaluate", run, "--tta"]]
     with (folder / f"{job.name}.log").open("a") as log:
@@ -103,7 +103,7 @@ def compare(name: str, jobs: list[Job], at_once: int, budget: float) -> list[dic
 
 
 def summary(runs: list[dict]) -> dict[str, dict]:
-    """Count, mean and standard deviation over the seeds of each recipe."""
+    """Return the number, mean and standard deviation over the seeds of each recipe."""
     groups = {name: [r for r in runs if r["recipe"] == name] for name in sorted({r["recipe"] for r in runs})}
     return {
         name: {"runs": len(group)} | {f: _spread([r[f] for r in group]) for f in FIGURES if f in group[0]}

@@ -1,10 +1,11 @@
-"""Claim: a change of the code does not change what a run does: the same seeds give the same history and schedule.
+"""Claim: a change of the code does not change the runs: the same seeds have the same history and schedule.
 
     python -m benchmarks.same_history OTHER [--scratch FOLDER]
 
 OTHER is a checkout of another commit. Both checkouts train digits and 512 images of CIFAR-10 for three epochs: without
 worker processes, with two of them, and with an interruption by SIGTERM in the second epoch. The files history.csv and
-schedule.csv are compared, times aside. One thread is used, because the number of threads changes the last digits.
+schedule.csv are compared except for the times. One thread is used, because the number of threads changes the last
+digits.
 """
 
 import argparse
@@ -29,7 +30,7 @@ def train(checkout: Path, *flags: str) -> subprocess.Popen:
 
 
 def runs(checkout: Path, folder: Path) -> None:
-    """Train in `checkout`, and leave a run directory for each case in `folder`."""
+    """Train in `checkout`, and write a run directory for each case into `folder`."""
     for data, size in DATA.items():
         flags = ["--data", data, *size, "--epochs", "3"]
         for workers in ("0", "2"):

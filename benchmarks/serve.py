@@ -1,8 +1,9 @@
-"""Claim: the page of a run survives 1,000 requests, 100 of them bad images, at 20 at once: no 500, memory flat.
+"""Claim: the page of a run answers 1,000 requests, 20 at once and 100 with bad images, without a server error.
 
     python -m benchmarks.serve RUN [--requests 1000]
 
-The page is a process of its own. Its memory is looked at after a tenth of the requests, and after all of them.
+The page is a separate process. Its memory is measured after a tenth of the requests and after all of them, and must not
+grow.
 """
 
 import argparse
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def upload(number: int) -> bytes:
-    """A photograph-sized JPEG of noise, or for every tenth number a part of one."""
+    """Return a JPEG of noise in the size of a photograph, or for every tenth number a truncated one."""
     side = 200 + 10 * (number % 50)
     pixels = np.random.default_rng(number).integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)
     stream = io.BytesIO()
@@ -36,7 +37,7 @@ def upload(number: int) -> bytes:
 
 
 def measure(run: str, count: int) -> dict:
-    """Answers by code, seconds, and the memory of the page."""
+    """Return the number of answers by status code, the seconds, and the memory of the page."""
     page = subprocess.Popen(
         [sys.executable, "app.py", "serve", run, "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )

@@ -1,8 +1,9 @@
-"""Claim: `python app.py evaluate RUN` has its first batch within 6 s on two cores, and `--help` answers within 0.3 s.
+"""Claim: `python app.py evaluate RUN` has its first batch after 6 s on two cores, and `--help` prints after 0.3 s.
 
     python -m benchmarks.start RUN [--rounds 3]
 
-RUN is a finished run whose images are decoded already. Seconds from the start of the process, the fastest of rounds.
+RUN is a finished run whose decoded images are cached. The result is the seconds from the start of the process, in the
+fastest of the rounds.
 """
 
 import argparse
@@ -25,7 +26,7 @@ app.main()
 
 
 def seconds(*arguments: str) -> float:
-    """Of a Python process with these arguments."""
+    """Return the seconds of a Python process with these arguments."""
     started = perf_counter()
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     took = perf_counter() - started

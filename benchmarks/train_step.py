@@ -1,15 +1,18 @@
-"""Claim: a training step through the app costs no more than a hand-written loop, wherever the time goes.
+"""Claim: a training step of the app takes no longer than a plain loop, whether kernels or Python take the time.
 
     python -m benchmarks.train_step [--scene full|launch|cuda] [--rounds 7]
 
-full: ResNet18 on a CPU, 32 pixels; the time is that of the convolutions. At least 0.97 of the images/s of a
-channels-last PyTorch loop. launch: the same graph with 1/16 of the channels, batches of 4 at 8×8 and one thread; the
-time is that of Python and of launching kernels. The whole run (loader, augmentation, average, audit, history,
-progress) takes at most 1.25 times the plain loop, which has its batches in memory. cuda: the full net and all of
-CIFAR-10 on a GPU at batch 256 and 512, without graphs at least 0.8 of the images/s of a plain loop whose data is in
-GPU memory, with graphs at least 1.5 and 1.0. The optimizer is SGD everywhere.
+full: ResNet18 on a CPU at 32 pixels, where the convolutions take the time. The app reaches at least 0.97 of the
+images/s of a channels-last PyTorch loop.
+launch: the same graph with 1/16 of the channels, batches of 4 at 8×8 and one thread, where Python and the launching of
+kernels take the time. The whole run (loader, augmentation, average, schedule record, history, progress) takes at most
+1.25 times as long as the plain loop, which has its batches in memory.
+cuda: the full model and all of CIFAR-10 on a GPU at batch sizes 256 and 512. Without graphs the app reaches at least
+0.8 of the images/s of a plain loop whose data is in GPU memory, with graphs at least 1.5 and 1.0.
+The optimizer is SGD everywhere.
 
-Contenders take turns in one process; a ratio is the median over the rounds, of the launch scene also of the fastest.
+Contenders take turns in one process; a ratio is the median over the rounds, and for `launch` also that of the fastest
+rounds.
 """
 
 import argparse
@@ -36,7 +39,7 @@ EPOCHS = 3  # of the cuda scene; the first warms up
 
 
 class TrainTimer(Callback):
-    """Seconds of the training part of an epoch, everything that the learner does for its steps included."""
+    """Measures the seconds of the training part of an epoch, with everything that the learner does for its steps."""
 
     order = -1000
 
@@ -48,7 +51,7 @@ class TrainTimer(Callback):
 
 
 def learner_loop(batches: Batches) -> Callable[[], float]:
-    """Seconds of the steps of `learn.fit`; its validation is a single image and not counted."""
+    """Return the seconds of the steps of `learn.fit`; its validation has one image and is not counted."""
     learn = image_learner("digits", size=32, batch_size=len(batches[0][0]), optimizer="sgd")
     x, y = batches[0]
     learn.dls = DataLoaders(batches, [(x[:1], y[:1])])
@@ -62,7 +65,7 @@ def learner_loop(batches: Batches) -> Callable[[], float]:
 
 
 def plain_loop(model: nn.Module, batches: Batches, bf16: bool) -> Callable[[], float]:
-    """Seconds of what one would write by hand."""
+    """Return the seconds of a plain training loop."""
     loss_func = nn.CrossEntropyLoss(label_smoothing=0.1)
     opt = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
     device = batches[0][0].device
@@ -83,7 +86,10 @@ def plain_loop(model: nn.Module, batches: Batches, bf16: bool) -> Callable[[], f
 
 
 def in_turns(contenders: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contender in each round; the order turns, so that a drift of the machine hits all alike."""
+    """Return the seconds of each contender in each round.
+
+    The order rotates, so that a change of the machine's speed affects all contenders equally.
+    """
     for run in contenders.values():
         run()  # warm up
     seconds = {name: [] for name in contenders}
@@ -95,7 +101,7 @@ def in_turns(contenders: dict[str, Callable[[], float]], rounds: int) -> dict[st
 
 
 def full(rounds: int, bs: int = 64, steps: int = 3) -> dict:
-    """Images/s on a CPU, and the learner's over each contender's."""
+    """Return the images/s on a CPU, and the learner's divided by each contender's."""
     batches = [(torch.rand(bs, 3, 32, 32), torch.randint(0, 10, (bs,))) for _ in range(steps)]
     ours = precision(torch.device("cpu"))
     contenders = {}
@@ -114,7 +120,7 @@ def full(rounds: int, bs: int = 64, steps: int = 3) -> dict:
 
 
 def launch(rounds: int) -> dict:
-    """Milliseconds a step of a net so narrow that only launches count."""
+    """Return the milliseconds per step of a model so narrow that only the launches take time."""
     torch.set_num_threads(1)
     settings = {"size": SIZE, "batch_size": BATCH, "limit": BATCH * STEPS, "epochs": 1, "device": "cpu"}
     learn, timer = narrow_learner(Recipe.of(data="digits", **settings), WIDTH), TrainTimer()
@@ -143,7 +149,7 @@ def launch(rounds: int) -> dict:
 
 
 def cuda(rounds: int) -> dict:
-    """Images/s of the app on all of CIFAR-10, with graphs and without, beside the plain loop."""
+    """Return the images/s of the app on all of CIFAR-10, with and without graphs, and those of the plain loop."""
     rows = {}
     for bs in (256, 512):
         made = app_on_gpu(bs, graph=False), app_on_gpu(bs, graph=True)
@@ -155,7 +161,7 @@ def cuda(rounds: int) -> dict:
 
 
 def app_on_gpu(bs: int, graph: bool, **settings) -> dict:
-    """The fastest epoch of a run after the first, and the share of the training time that went into the loader."""
+    """Return the images/s of the fastest epoch after the first, and the share of the time that training waited."""
     settings = {"data": "cifar10", "epochs": EPOCHS, "optimizer": "sgd"} | settings
     learn = image_learner(**settings, batch_size=bs, graph=graph)
     results = learn.fit_recipe()
@@ -167,7 +173,7 @@ def app_on_gpu(bs: int, graph: bool, **settings) -> dict:
 
 
 def _plain_on_gpu(bs: int, rounds: int, steps: int = 60) -> float:
-    """Images/s of the fastest round."""
+    """Return the images/s of the fastest round."""
     device = torch.device("cuda")
     x = torch.randn(bs, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
     batches = [(x, torch.randint(0, 10, (bs,), device=device))] * steps

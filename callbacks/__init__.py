@@ -1,19 +1,21 @@
-"""What takes part in training or looks at a model: callbacks, the checkpoint, the learning-rate finder, Grad-CAM.
+"""Training callbacks, the checkpoint, the learning-rate finder and Grad-CAM.
 
-Any callback can take part in four things, by what it defines:
+A callback can use four features by defining methods or attributes:
 
-- A checkpoint keeps its state: `state_dict()` returns tensors and plain values, `load_state_dict(state)` restores them
-  after the callback's `before_epoch`. Of a callback of the session that has neither, the plain part of its attributes
-  is kept: numbers, text, None, tensors, arrays, and lists, tuples and dicts of such.
-- It is asked before a checkpoint is written: `before_checkpoint()` may raise a `TrainingError`, and the file stays.
-- It is entered around each fit and each validation: it is a context manager, with `__enter__` and `__exit__`.
-- It joins the steps of the learning-rate finder, as a copy, unless it looks at results in `after_batch` or
-  `after_epoch`; `shapes_step = True` or `False` overrules that, see `joins` in callbacks/lr_find/finder_learner.py.
+- `state_dict()` and `load_state_dict(state)`: the checkpoint stores the state (tensors and plain values) and restores
+  it after the callback's `before_epoch`. Callbacks that the user passed to the learner and that have neither method
+  keep their plain attributes: numbers, text, None, tensors, arrays, and lists, tuples and dicts of these.
+- `before_checkpoint()`: is called before a checkpoint is written. If it raises a `TrainingError`, the previous
+  checkpoint stays.
+- `__enter__()` and `__exit__()`: the callback is a context manager that is entered around each fit and each validation.
+- `shapes_step = True` or `False`: whether a copy of the callback takes part in the steps of the learning-rate finder.
+  By default it does unless it defines `after_batch` or `after_epoch`; see `joins` in
+  callbacks/lr_find/finder_learner.py.
 
 Callbacks get `after_cancel_fit` after any exception in a fit; fastai fires it for `CancelFitException` alone.
 
-A callback may draw from the global random generators: `fit_recipe` seeds them anew for each training step.
-callbacks/order.py lists in which order callbacks see an event.
+A callback may draw numbers from the global random generators, which `fit_recipe` seeds again for each training step.
+callbacks/order.py lists the order in which callbacks receive an event.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The picture of a run: losses, metrics, and the rate that was applied."""
+"""The figure of a run: losses, metrics and the applied learning rate."""
 
 import math
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from callbacks.training.history import EpochRow
 from callbacks.training.schedule import StepRow
 
 TRAIN_COLOUR, VALID_COLOUR = "#2a6fb0", "#d9622b"
-FURTHER_COLOURS = ("#3d8f5b", "#8a5fb0", "#9c7a2f", "#5a6b7b")  # of the second metric and those after it
+FURTHER_COLOURS = ("#3d8f5b", "#8a5fb0", "#9c7a2f", "#5a6b7b")  # colours of the second metric and the following ones
 
 
 def plot_curves(epochs: Sequence[EpochRow], steps: Sequence[StepRow]) -> Picture:
-    """Three panels over the epochs: losses, metrics, and the applied rate with its peak marked."""
+    """Plot three panels over the epochs: losses, metrics, and the applied learning rate with its peak marked."""
     figure = Picture(figsize=(13, 4), layout="constrained")
     panels = figure.subplots(1, 3)
     _plot_losses(panels[0], epochs)
@@ -37,7 +37,7 @@ def _plot_losses(axes: Axes, epochs: Sequence[EpochRow]) -> None:
     axes.set(title="Loss", ylabel="cross entropy")
     measured = [loss for loss in train + valid if not math.isnan(loss)]
     if measured and min(measured) > 0 and max(measured) > 10 * min(measured):
-        axes.set_yscale("log")  # an epoch at the peak rate can have a loss that would flatten all others
+        axes.set_yscale("log")  # one epoch with a very large loss would otherwise flatten the rest of the curve
     axes.legend(frameon=False)
 
 
@@ -61,21 +61,21 @@ def _plot_metrics(axes: Axes, epochs: Sequence[EpochRow]) -> None:
 
 
 def _with_nan(values: Sequence[float | None]) -> list[float]:
-    """NaN, which leaves a gap in a line, for what was not measured."""
+    """Replace None (not measured) by NaN, which leaves a gap in a plotted line."""
     return [math.nan if value is None else value for value in values]
 
 
 def _plot_rate(axes: Axes, steps: Sequence[StepRow]) -> None:
-    if not steps:  # gradients were accumulated for longer than the run
-        axes.set(title="No step was taken", ylabel="rate")
+    if not steps:  # possible if gradients are accumulated over more batches than the run has
+        axes.set(title="No step was taken", ylabel="learning rate")
         return
     peak = max(steps, key=lambda row: row.lr)
     axes.plot([row.epoch for row in steps], [row.lr for row in steps], color=TRAIN_COLOUR)
     axes.plot(peak.epoch, peak.lr, "o", color=VALID_COLOUR, clip_on=False)
-    axes.set(title=f"Applied rate: peak {peak.lr:.3g} at epoch {peak.epoch:.4g}", ylabel="rate")
+    axes.set(title=f"Applied learning rate: peak {peak.lr:.3g} at epoch {peak.epoch:.4g}", ylabel="learning rate")
 
 
 def _plot_line(axes: Axes, epochs: Sequence[EpochRow], values: Sequence[float], colour: str, label: str) -> None:
-    ends = [row.epoch + 1 for row in epochs]  # the figures of an epoch are those at its end
+    ends = [row.epoch + 1 for row in epochs]  # each value is plotted at the end of its epoch
     marker = "o" if len(ends) < 40 else None
     axes.plot(ends, values, color=colour, marker=marker, ms=3, clip_on=False, label=label)

@@ -1,16 +1,16 @@
-"""The figures of this package: a notebook shows them by itself."""
+"""A matplotlib figure that a notebook shows without further calls."""
 
 from io import BytesIO
 
 from matplotlib.figure import Figure
 
-DPI = 110  # a figure of 13 inches fills a wide notebook, and small titles can be read
+DPI = 110  # pixels per inch: a figure of 13 inches fills a wide notebook, and small titles are readable
 
 
 class Picture(Figure):
-    """A matplotlib figure that IPython shows where it is the result of a cell.
+    """A matplotlib figure that IPython shows as an image when it is the result of a cell.
 
-    matplotlib's own is shown only once pyplot is imported, and else as the text `<Figure size …>`.
+    IPython shows matplotlib's own `Figure` as the text `<Figure size …>` until pyplot is imported.
     """
 
     def _repr_png_(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The global random generators: what everything draws from that was given no generator of its own."""
+"""The global random generators, which code uses that has no generator of its own."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -12,7 +12,10 @@ RestoreState = Callable[[], None]
 
 
 def global_generators() -> Iterator[RestoreState]:
-    """For each global generator what puts it back to its present state: Python's, numpy's, torch's, the devices'."""
+    """Yield, for each global generator, a function that restores its current state.
+
+    The generators are those of Python, numpy, torch and the CUDA or MPS devices.
+    """
     yield partial(random.setstate, random.getstate())
     yield partial(np.random.set_state, np.random.get_state())
     yield partial(torch.set_rng_state, torch.get_rng_state())
@@ -24,7 +27,7 @@ def global_generators() -> Iterator[RestoreState]:
 
 @contextmanager
 def global_generators_kept() -> Iterator[None]:
-    """Put the global generators back, however the block ends."""
+    """Restore the states of the global generators when the block ends, also after an exception."""
     with ExitStack() as undo:
         for restore in global_generators():
             undo.callback(restore)
@@ -34,11 +37,11 @@ def global_generators_kept() -> Iterator[None]:
 def seed_generators(device: str, *key: int) -> None:
     """Seed the global generators with a hash of the numbers in `key`.
 
-    `torch.manual_seed` does the same for torch in half a millisecond: it writes down where it was called from.
+    This does not call `torch.manual_seed`, which takes half a millisecond because it records its caller.
 
     Args:
-        device: the type of the device whose generator is seeded too: cpu, cuda or mps.
-        key: numbers that are not negative; at least one.
+        device: type of the device whose generator is also seeded: cpu, cuda or mps.
+        key: one or more whole numbers that are not negative.
     """
     seed = int(np.random.SeedSequence(key).generate_state(1)[0])
     random.seed(seed)

@@ -1,1 +1,1 @@
-"""Exact resume: all state of a run, in a file that is whole and safe to load."""
+"""Checkpoints for an exact resume: the whole state of a run, in a file that is verified and safe to load."""

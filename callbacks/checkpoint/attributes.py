@@ -1,4 +1,4 @@
-"""The plain part of a callback's attributes, for callbacks that do not say themselves what their state is."""
+"""The plain attributes of a callback, which a checkpoint stores for callbacks without `state_dict`."""
 
 from contextlib import suppress
 from itertools import zip_longest
@@ -9,13 +9,13 @@ import torch
 from fastai.callback.core import Callback
 
 SCALAR_TYPES = (float, int, str, bool, type(None))
-CALLBACK_NAMES = frozenset(dir(Callback))  # what every callback has, as `learn`, `order` and `run`
+CALLBACK_NAMES = frozenset(dir(Callback))  # attributes of every callback, such as `learn`, `order` and `run`
 
 
 def plain_attributes(cb: Callback) -> dict[str, Any]:
-    """The attributes that are numbers, text, None, tensors, arrays, or lists, tuples and dicts of such.
+    """Return copies of the attributes that are numbers, text, None, tensors, arrays, or containers of these.
 
-    They are copies, in types that `torch.load(weights_only=True)` knows.
+    Containers are lists, tuples and dicts. The copies have types that `torch.load(weights_only=True)` accepts.
     """
     found = {}
     for name, value in vars(cb).items():
@@ -26,22 +26,25 @@ def plain_attributes(cb: Callback) -> dict[str, Any]:
 
 
 def set_attributes(cb: Callback, packed: dict[str, Any], device: torch.device) -> None:
-    """Put back what `plain_attributes` returned.
+    """Set the attributes of a callback to values that `plain_attributes` returned.
 
-    A tensor that the callback has already, in the same shape, gets the values: it may be shared with others.
+    If the callback already has a tensor of the same shape and type, the values are copied into that tensor, because
+    other objects may share it.
 
     Args:
-        device: where tensors go that were not on the CPU.
+        cb: callback to change.
+        packed: result of `plain_attributes`.
+        device: device for the tensors that were not on the CPU.
     """
     present = vars(cb)
     present.update({name: _unpacked(value, present.get(name), device) for name, value in packed.items()})
 
 
 def _packed(value: object) -> Any:
-    """Scalars as they are, all else as a pair of its kind and its content.
+    """Return scalars unchanged and other values as a pair (kind, content).
 
     Raises:
-        TypeError: the value is, or holds, something else than plain data.
+        TypeError: the value is not plain data, or a container of something else.
     """
     if type(value) in SCALAR_TYPES:
         return value
@@ -60,7 +63,7 @@ def _packed(value: object) -> Any:
 
 
 def _unpacked(packed: Any, present: Any, device: torch.device) -> Any:
-    """The value; `present` is what stands in its place now."""
+    """Return the value; `present` is the attribute's current value."""
     if not isinstance(packed, tuple):
         return packed
     kind, content = packed

@@ -1,4 +1,4 @@
-"""Writes where a run is, so that it can be continued as if it had never stopped."""
+"""Callbacks that write checkpoints and resume a run from one, with the same result as without the interruption."""
 
 import logging
 from collections.abc import Sequence
@@ -20,22 +20,22 @@ log = logging.getLogger(__name__)
 
 
 class Checkpoint(Callback):
-    """Writes all state after the last step of each epoch, and within it every few minutes and on a signal.
+    """Writes a checkpoint after the last training step of each epoch, every few minutes, and on a signal.
 
-    There is no write after the validation: it changes nothing that is kept, and repeats when the run goes on.
-    Copies are taken between two steps; the file is written while training goes on.
+    Nothing is written after validation, which changes no saved state and is repeated on resume. The state is copied
+    between two steps, and a background thread writes the file while training continues.
 
     Args:
-        path: the file to replace.
-        writer: what writes it.
-        interrupts: the signals that end the run.
-        recipe: the settings of the run, in plain values.
-        minutes: the longest training time to lose.
-        session: the callbacks that were added to the learner; see `capture`.
+        path: checkpoint file to replace.
+        writer: thread that writes the file.
+        interrupts: signals that end the run.
+        recipe: settings of the run, in plain values.
+        minutes: longest training time between two checkpoints.
+        session: callbacks that the user added to the learner; see `capture`.
 
     Raises:
-        TrainingError: weights that are not finite; the checkpoint before them stands.
-        KeyboardInterrupt, SystemExit: after a signal, once the state is on the disk.
+        TrainingError: the weights are not finite; the previous checkpoint stays.
+        KeyboardInterrupt, SystemExit: after a signal, when the checkpoint has been written.
     """
 
     order = CHECKPOINT
@@ -56,7 +56,7 @@ class Checkpoint(Callback):
         self.saved = perf_counter()
 
     def after_batch(self) -> None:
-        stop = self.interrupts.asked()
+        stop = self.interrupts.stop_requested()
         if self.training and (stop or self._due()):
             self.save()
         if stop:
@@ -66,13 +66,18 @@ class Checkpoint(Callback):
         return self.iter + 1 == self.n_iter or perf_counter() - self.saved >= 60 * self.minutes
 
     def save(self) -> None:
+        """Copy the state and submit it to the writer.
+
+        Raises:
+            TrainingError: the weights are not finite, or another callback refused the state.
+        """
         before_checkpoint(self.learn)
         state = capture(self.learn, self.recipe, self.session)
         if not is_finite(state):
             rate, _ = rate_and_momentum(self.opt)
             raise TrainingError(
-                f"the weights are not finite after epoch {self.epoch}, step {self.iter}, rate {rate:.3g}; "
-                "a lower `lr` usually helps, `lr_find` measures one"
+                f"the weights are not finite after epoch {self.epoch}, step {self.iter}, learning rate {rate:.3g}; "
+                "use a lower `lr`, for example the one that `lr_find` recommends"
             )
         self.writer.submit(write_state, self.path, state)
         self.saved = perf_counter()
@@ -80,7 +85,7 @@ class Checkpoint(Callback):
     def _stop(self) -> None:
         self.writer.wait()
         error = self.writer.failed.get(self.path)
-        kept = f"; {self.path} could not be written ({error}), it is the one before" if error else ""
+        kept = f"; {self.path} could not be written ({error}), so the previous checkpoint stays" if error else ""
         part = "" if self.training else " of the validation"
         log.warning(
             "stopped in epoch %d after step %d of %d%s%s; to resume: resume_learner('%s')",
@@ -90,13 +95,13 @@ class Checkpoint(Callback):
 
 
 class Resume(Callback):
-    """Begins a fit where `state` was captured; without one it does nothing.
+    """Starts a fit at the epoch and step at which `state` was captured.
 
-    No event is fired for an epoch or a step that was already done.
+    No events are fired for the epochs and steps that were already done.
 
     Args:
-        state: see `capture`.
-        path: of the checkpoint, for messages.
+        state: result of `capture`; None to start from the beginning.
+        path: path of the checkpoint, for messages.
     """
 
     order, run_valid = RESUME, False
@@ -117,10 +122,10 @@ class Resume(Callback):
         self._restore()
 
     def after_train(self) -> None:
-        self._restore()  # where no step of the epoch was left
+        self._restore()  # needed if no step of the epoch is left
 
     def _restore(self) -> None:
-        """Only now: all others have set themselves back for the new epoch."""
+        """Restore the state once; not earlier, because the other callbacks reset themselves for the new epoch."""
         if self.state:
             restore(self.learn, self.state, self.path)
             self.state = None

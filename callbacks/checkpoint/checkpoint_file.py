@@ -1,4 +1,9 @@
-"""Training state in a file that cannot lie: sealed with a digest, and read without running code."""
+"""Checkpoint files: `torch.save` plus a SHA-256 digest, loaded with `weights_only=True`.
+
+The digest stands in the comment of the zip archive that `torch.save` writes. A zip archive ends with the length of its
+comment, 2 bytes that are 0 in torch's file. They are replaced by the length of the digest and the digest itself, which
+zip readers ignore.
+"""
 
 import hashlib
 import io
@@ -13,25 +18,29 @@ import torch
 from data.common.errors import InputError
 from data.common.files import replacing
 
-FORMAT_VERSION = 4  # of the checkpoint; a file of another format is refused
-ZIP_COMMENT = struct.Struct("<H64s")  # the length of the zip comment, and the comment: a SHA-256 in hexadecimal
+FORMAT_VERSION = 4  # version of the checkpoint's content; files of other versions are refused
+ZIP_COMMENT = struct.Struct("<H64s")  # layout of the digest: its length, and a SHA-256 in hexadecimal
 
 
-LOAD_ERRORS = (  # what torch raises for an archive that holds something else, or that is damaged
+LOAD_ERRORS = (  # exceptions of `torch.load` for an archive that is damaged or has other content
     *(pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError),
     *(AssertionError, MemoryError, OverflowError, struct.error),
 )
 
 
 class CheckpointError(InputError):
-    """The checkpoint cannot be used."""
+    """Raised if a checkpoint cannot be used."""
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
-    """Replace `path`; plain `torch.load(path, weights_only=True)` reads it too.
+    """Write a checkpoint file, replacing `path`; `torch.load(path, weights_only=True)` can read it too.
+
+    Args:
+        path: path of the file.
+        state: tensors and plain values.
 
     Raises:
-        OSError: it could not be written; the old file stands.
+        OSError: the file could not be written; the old file is unchanged.
     """
     memory = io.BytesIO()  # torch's own writer reports a full disk as RuntimeError
     torch.save(state, memory)
@@ -40,10 +49,10 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What `write_state` wrote, on the CPU.
+    """Return the state that `write_state` wrote, with all tensors on the CPU.
 
     Raises:
-        CheckpointError: another byte than those written, or content beyond tensors and plain values.
+        CheckpointError: the file cannot be read, was altered, or holds anything but tensors and plain values.
     """
     try:
         data = path.read_bytes()
@@ -52,25 +61,28 @@ def read_state(path: Path) -> dict[str, Any]:
     archive = data[: -ZIP_COMMENT.size] + bytes(2)
     if _with_digest(archive) != data:
         raise CheckpointError(
-            f"{path}: truncated, damaged or no checkpoint of this program; "
-            "put a good copy in its place, or remove it and the run begins again"
+            f"{path}: truncated, damaged, or not a checkpoint of this program; "
+            "restore it from a backup, or delete it to start the run again from the beginning"
         )
     try:
         return torch.load(io.BytesIO(archive), weights_only=True, map_location="cpu")
     except LOAD_ERRORS as error:
         raise CheckpointError(
-            f"{path}: holds something else than tensors and plain values, and could run code when loaded; "
-            "do not trust where it comes from, remove it"
+            f"{path}: holds more than tensors and plain values, so that loading it could run code; "
+            "delete it and do not trust its source"
         ) from error
 
 
 def _with_digest(archive: bytes | memoryview) -> bytes:
-    """The zip archive with its digest as comment: torch ships its zip reader without the check of the CRCs."""
+    """Return the zip archive with its digest as comment.
+
+    The digest is needed because torch's zip reader does not check the CRCs of the archive.
+    """
     digest = hashlib.sha256(archive).hexdigest().encode()
     return b"".join((archive[:-2], ZIP_COMMENT.pack(len(digest), digest)))
 
 
 def remove_drafts(folder: Path) -> None:
-    """Delete what a killed process left half-written."""
+    """Delete the incomplete files that a killed process left in `folder`."""
     for draft in folder.glob(".*.draft*"):
         os.unlink(draft)

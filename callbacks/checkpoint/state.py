@@ -1,4 +1,4 @@
-"""All state of a run between two steps, as tensors on the CPU and plain values."""
+"""The state of a run between two steps: capturing it as CPU tensors and plain values, and restoring it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,9 @@ from callbacks.checkpoint.checkpoint_file import FORMAT_VERSION, CheckpointError
 
 
 def before_checkpoint(learn: Learner) -> None:
-    """Call the method `before_checkpoint` of each callback that has one: the place to refuse a state or to settle it.
+    """Call the method `before_checkpoint` of each callback that has one.
+
+    Callbacks use it to complete their state, or to refuse it by an exception.
 
     Raises:
         TrainingError: a callback found that the run has failed.
@@ -28,17 +30,20 @@ def before_checkpoint(learn: Learner) -> None:
 
 
 def has_state(cb: Callback) -> bool:
-    """Whether a callback says itself what its state is: its class has `state_dict` and `load_state_dict`."""
+    """Return whether a callback's class defines `state_dict` and `load_state_dict`."""
     return hasattr(type(cb), "state_dict") and hasattr(type(cb), "load_state_dict")
 
 
 def capture(learn: Learner, recipe: dict[str, Any], session: Sequence[Callback] = ()) -> dict[str, Any]:
-    """Copies of everything that the next step depends on, and the settings of the run.
+    """Return copies of everything that the next step depends on, and the settings of the run.
 
-    `epoch` and `step` are where training continues: the step may be one past the last of its epoch.
+    The entries `epoch` and `step` are the position at which training continues; after the last step of an epoch, `step`
+    is the number of steps of the epoch.
 
     Args:
-        session: the callbacks whose plain attributes are kept where they do not say themselves what their state is.
+        learn: learner between two steps.
+        recipe: settings of the run, in plain values.
+        session: callbacks whose plain attributes are stored if their class does not define `state_dict`.
     """
     named = _callbacks_by_name(learn)
     state = {
@@ -47,7 +52,7 @@ def capture(learn: Learner, recipe: dict[str, Any], session: Sequence[Callback] 
         "epoch": learn.epoch,
         "step": learn.iter + 1,
         "model": learn.model.state_dict(),
-        "gradients": [p.grad for p in learn.model.parameters()],  # of steps that are being added up
+        "gradients": [p.grad for p in learn.model.parameters()],  # needed while gradients are accumulated
         "opt": learn.opt.state_dict(),
         "callbacks": {name: cb.state_dict() for name, cb in named.items() if has_state(cb)},
     }
@@ -56,63 +61,66 @@ def capture(learn: Learner, recipe: dict[str, Any], session: Sequence[Callback] 
 
 
 def check_state(learn: Learner, state: dict[str, Any], path: Path) -> None:
-    """Refuse a learner that cannot go on from `state`, before it takes a step.
+    """Check that a learner can resume from `state`, before it takes a step.
 
     Args:
-        path: of the checkpoint, for messages.
+        learn: learner to resume.
+        state: result of `capture`.
+        path: path of the checkpoint, for messages.
 
     Raises:
-        CheckpointError: the checkpoint holds the state of a callback that the learner does not have, or was written
-            beyond the end of the run.
+        CheckpointError: the state belongs to a callback that the learner does not have, or to an epoch or step that
+            the run does not have.
     """
     kept = state["callbacks"].keys() | state.get("attributes", {}).keys()
     if missing := sorted(kept - _callbacks_by_name(learn).keys()):
         raise CheckpointError(
-            f"{path}: the run was trained with the callback {', '.join(missing)}, which this learner lacks; "
-            "pass it in `cbs` when you resume the run"
+            f"{path}: the run was trained with the callback {', '.join(missing)}, which this learner does not have; "
+            "pass it in `cbs` to resume the run"
         )
     steps = len(learn.dls.train)
     if state["epoch"] >= learn.n_epoch or state["step"] > steps:
         raise CheckpointError(
             f"{path}: written in epoch {state['epoch']} after step {state['step']}, but the run has {learn.n_epoch} "
-            f"epochs of {steps} steps; put a good copy in its place, or remove it and the run begins again"
+            f"epochs of {steps} steps; restore it from a backup, or delete it to start the run again from the beginning"
         )
 
 
 def restore(learn: Learner, state: dict[str, Any], path: Path) -> None:
-    """Put `learn` back to where `capture` was called.
+    """Restore the state of `learn` at the time of `capture`.
 
     Args:
-        path: of the checkpoint, for messages.
+        learn: learner in the first epoch of the resumed fit.
+        state: result of `capture`.
+        path: path of the checkpoint, for messages.
 
     Raises:
         CheckpointError: the state does not fit the model, the optimizer or a callback.
     """
     named = _callbacks_by_name(learn)
-    with _state_errors(f"{path}: the weights", "pass the net that the run had as `model`"):
+    with _state_errors(f"{path}: the weights do", "pass the model that the run was started with as `model`"):
         learn.model.load_state_dict(state["model"])
         _set_gradients(learn.model, state.get("gradients", []))
-    with _state_errors(
-        f"{path}: the state of the optimizer", "resume with the program's version that the run began with"
-    ):
+    with _state_errors(f"{path}: the state of the optimizer does", "resume with the version that started the run"):
         learn.opt.load_state_dict(state["opt"])
+    same_arguments = "pass it with the arguments that it had in the run"
     for name, of_callback in state["callbacks"].items():
-        with _state_errors(f"{path}: the state of the callback {name}", "pass that callback as the run had it"):
+        with _state_errors(f"{path}: the state of the callback {name} does", same_arguments):
             named[name].load_state_dict(of_callback)
     for name, attributes in state.get("attributes", {}).items():
-        with _state_errors(f"{path}: the state of the callback {name}", "pass that callback as the run had it"):
+        with _state_errors(f"{path}: the state of the callback {name} does", same_arguments):
             set_attributes(named[name], attributes, learn.dls.device)
     learn.train_iter = state["epoch"] * len(learn.dls.train) + state["step"]
 
 
 @contextmanager
-def _state_errors(what: str, hint: str) -> Iterator[None]:
-    """Say in one sentence what did not take its state."""
+def _state_errors(subject: str, hint: str) -> Iterator[None]:
+    """Replace an exception in this context by a `CheckpointError` that names the object whose state does not fit."""
     try:
         yield
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{what} cannot be taken by this learner ({why}); {hint}") from error
+        raise CheckpointError(f"{subject} not fit this learner ({why}); {hint}") from error
 
 
 def _set_gradients(model: nn.Module, gradients: list[torch.Tensor | None]) -> None:
@@ -121,7 +129,7 @@ def _set_gradients(model: nn.Module, gradients: list[torch.Tensor | None]) -> No
 
 
 def _callbacks_by_name(learn: Learner) -> dict[str, Callback]:
-    """The callbacks by their names; of several with one name the later ones are numbered."""
+    """Return the callbacks by name; if several share a name, a number is added to the later ones."""
     named: dict[str, Callback] = {}
     for cb in learn.cbs:
         same_name = sum(cb.name == other.name for other in named.values())
@@ -130,13 +138,13 @@ def _callbacks_by_name(learn: Learner) -> dict[str, Callback]:
 
 
 def is_finite(state: dict[str, Any]) -> bool:
-    """Whether weights and optimizer hold numbers only."""
+    """Return whether all weights and optimizer values of a captured state are finite."""
     return all(t.isfinite().all() for t in _tensors([state["model"], state["opt"]]))
 
 
 def _plain_copy(value: Any) -> Any:
-    """Copies that do not change with the next step, of types that `weights_only` loading knows."""
-    if type(value) in SCALAR_TYPES:  # by far the most
+    """Return a copy that the next step does not change, in types that `weights_only` loading accepts."""
+    if type(value) in SCALAR_TYPES:  # first, because most values are scalars
         return value
     if isinstance(value, torch.Tensor):
         return value.detach().as_subclass(torch.Tensor).to("cpu", copy=True)

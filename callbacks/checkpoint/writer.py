@@ -1,4 +1,4 @@
-"""Writes files while training goes on."""
+"""A thread that writes files while training continues."""
 
 import logging
 from collections.abc import Callable
@@ -10,32 +10,33 @@ from typing import Any, Self
 
 log = logging.getLogger(__name__)
 
-Job = tuple[Callable, Path, *tuple[Any, ...]]  # a function that writes a file, the file, further arguments
+Job = tuple[Callable, Path, *tuple[Any, ...]]  # function that writes a file, path of the file, further arguments
 
 
 class BackgroundWriter:
-    """One thread that runs writes in the order of `submit`; a write that fails is told once and ends nothing.
+    """A thread that runs submitted writes in their order.
 
-    As a context it waits at the end for what was submitted; after a Ctrl-C only for the write that has begun.
+    A failed write is logged once and training continues. As a context manager it waits at the end for all submitted
+    writes, or after Ctrl-C only for the current one.
 
     Attributes:
-        failed: what the latest write of each path failed with; without those whose latest write succeeded.
+        failed: the error of each path whose latest write failed.
     """
 
     def __init__(self) -> None:
         self.failed: dict[Path, OSError] = {}
-        self._told = False
+        self._warned = False
         self._crash: Exception | None = None
         self._jobs: Queue[Job | None] = Queue(maxsize=4)  # each may hold a copy of the model
         self._thread = Thread(target=self._work, daemon=True, name="writer")
         self._thread.start()
 
     def submit(self, write: Callable, path: Path, *args: Any) -> None:
-        """Run `write(path, *args)` soon; waits where four others wait already."""
+        """Queue the call `write(path, *args)`; waits while four others are queued."""
         self._jobs.put((write, path, *args))
 
     def wait(self) -> None:
-        """Until all is written."""
+        """Wait until all submitted writes are done; raises an exception of a write other than `OSError`."""
         self._jobs.join()
         self._raise_crash()
 
@@ -46,7 +47,7 @@ class BackgroundWriter:
         if kind and not issubclass(kind, Exception):
             self._drop()
         self._jobs.put(None)
-        self._thread.join()  # Python ends a thread that is in torch's code at its exit by ending the process: SIGABRT
+        self._thread.join()  # without it, a thread that is in torch's code when Python exits aborts the process
         if kind is None:
             self._raise_crash()
 
@@ -55,7 +56,7 @@ class BackgroundWriter:
             raise self._crash
 
     def _drop(self) -> None:
-        """Forget the writes that have not begun."""
+        """Remove the writes that have not started."""
         with suppress(Empty):
             while True:
                 self._jobs.get_nowait()
@@ -65,10 +66,10 @@ class BackgroundWriter:
         while (job := self._jobs.get()) is not None:
             try:
                 self._run(*job)
-            except Exception as error:  # noqa: BLE001  raised again in `wait`, by the thread that can be stopped
+            except Exception as error:  # noqa: BLE001  raised again in the calling thread, by `wait` or `__exit__`
                 self._crash = error
             finally:
-                del job  # its copy of the model
+                del job  # frees the copy of the model
                 self._jobs.task_done()
 
     def _run(self, write: Callable, path: Path, *args: Any) -> None:
@@ -77,10 +78,11 @@ class BackgroundWriter:
             self.failed.pop(path, None)
         except OSError as error:
             self.failed[path] = error
-            if not self._told:
-                self._told = True
+            if not self._warned:
+                self._warned = True
                 log.warning(
-                    "%s cannot be written (%s); training goes on and will try again: free space or mend the folder",
+                    "%s cannot be written (%s); training continues and tries again at the next write: free disk space "
+                    "or fix the folder",
                     path,
                     error.strerror or error,
                 )

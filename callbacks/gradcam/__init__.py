@@ -1,1 +1,1 @@
-"""Grad-CAM: maps of the evidence, how far to trust them, and what to show of them."""
+"""Grad-CAM and other heatmap methods, tests of the heatmaps, and their figures."""

@@ -1,4 +1,4 @@
-"""How the model's attention forms: heatmaps of the same validation images as training goes on."""
+"""A callback that shows how heatmaps of the same validation images change during training."""
 
 import random
 from dataclasses import dataclass
@@ -21,12 +21,21 @@ from data.common.files import replacing
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
 
-MAX_EPOCH_COLUMNS = 7  # columns of heatmaps in the figure at the most
+MAX_EPOCH_COLUMNS = 7  # largest number of epochs in the figure
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One image after one epoch: its picture H×W×C, the map H×W for its true class, and what the model said."""
+    """The heatmap and the prediction of an image after an epoch.
+
+    Attributes:
+        epoch: number of the epoch.
+        image: pixels from 0 to 1, H×W×C.
+        cam: heatmap for the true class, H×W.
+        true: name of the true class.
+        predicted: name of the predicted class.
+        probability: probability of the predicted class.
+    """
 
     epoch: int
     image: np.ndarray
@@ -37,21 +46,21 @@ class Snapshot:
 
 
 class GradCAMCallback(Callback):
-    """Every few epochs, maps of a fixed choice of validation images, each for its true class.
+    """Computes heatmaps of a fixed choice of validation images every few epochs, each for its true class.
 
-    The figure has a row for each image and a column for each epoch, on one scale of evidence. It is drawn anew each
-    time, shown in a notebook, and written as `grad_cam.png`. An epoch that trains and validates is looked at; so
-    predictions, validation on its own and fastai's search for a learning rate are left alone.
+    The figure has a row per image and a column per epoch, with one scale of evidence. After each computation it is
+    shown in a notebook and written as `grad_cam.png`. Heatmaps are computed only after epochs that train and validate,
+    and thus not in predictions, in a validation alone, or in fastai's `lr_find`.
 
     Args:
-        every: epochs between two looks; the last epoch is looked at in any case.
-        count: images.
-        seed: of their choice.
-        layer, method: as of `grad_cam`.
-        out: the directory for the picture; by default the run directory of a learner that has one, or else none.
+        every: number of epochs from one computation to the next; the last epoch is always included.
+        count: number of images.
+        seed: seed of the choice of images.
+        layer, method: as in `grad_cam`.
+        out: directory for the figure; by default the learner's run directory. If there is none, no file is written.
 
     Raises:
-        CamError: a layer or method that the model does not have, before the first step of a fit.
+        CamError: the model does not have the layer, or the method is unknown; raised before the first step of a fit.
     """
 
     order = 65  # after the recorder, before the progress report
@@ -72,9 +81,9 @@ class GradCAMCallback(Callback):
         self.begins, self.trained, self.validated = True, False, False
 
     def before_train(self) -> None:
-        """fastai also ends an "epoch" around every prediction; only training has this event."""
+        """Note that the epoch trains: fastai sends the epoch events also for predictions, but this event does not."""
         self.begins = self.begins or self.epoch == 0
-        if self.begins:  # a wrong layer shows before the first step
+        if self.begins:  # a wrong layer raises its error before the first step
             for xb, yb, _ in chosen_batches(self.dls.valid, self._images()[:1]):
                 grad_cam(self.model, xb, yb, self.layer, self.method)
         self.trained = True
@@ -85,9 +94,9 @@ class GradCAMCallback(Callback):
     def after_epoch(self) -> None:
         due = self.epoch + 1 == self.n_epoch or (self.epoch + 1) % self.every == 0
         if self.trained and self.validated and due:
-            if self.begins:  # the looks of an earlier fit stay until there is one of this fit
+            if self.begins:  # the snapshots of an earlier fit are kept until this fit has one
                 self.begins, self.snapshots, self.handle = False, [], None
-            self.snapshots.append(self._look())
+            self.snapshots.append(self._take_snapshots())
             self._show()
         self.trained = False
 
@@ -95,7 +104,7 @@ class GradCAMCallback(Callback):
         self.trained = False
 
     def plot(self) -> Picture:
-        """A row for each image, a column for each epoch; of many epochs, some at even distances."""
+        """Plot one row per image and one column per epoch; of more than seven epochs, seven evenly spaced ones."""
         if not self.snapshots:
             return plot_panels([], 1, "No epoch was trained with this callback")
         method = METHODS[self.method]
@@ -114,19 +123,19 @@ class GradCAMCallback(Callback):
         images = range(len(self.dls.valid_ds))
         return random.Random(self.seed).sample(images, min(self.count, len(images)))
 
-    def _look(self) -> list[Snapshot]:
-        looks: list[Snapshot] = []
+    def _take_snapshots(self) -> list[Snapshot]:
+        snapshots: list[Snapshot] = []
         for xb, yb, shown in chosen_batches(self.dls.valid, self._images()):
             cams = grad_cam(self.model, xb, yb, self.layer, self.method).cpu().numpy()
             with untouched(self.model, xb.device), torch.no_grad():
                 best = self.model(xb).float().softmax(1).max(1)
             names = ([str(self.dls.vocab[i]) for i in classes] for classes in (yb.tolist(), best.indices.tolist()))
-            told = zip(shown, cams, *names, best.values.tolist(), strict=True)
-            looks.extend(Snapshot(self.epoch, *one) for one in told)
-        return looks
+            fields = zip(shown, cams, *names, best.values.tolist(), strict=True)
+            snapshots.extend(Snapshot(self.epoch, *values) for values in fields)
+        return snapshots
 
     def _show(self) -> None:
-        run = getattr(self.learn, "run_dir", None)  # of this project's learner
+        run = getattr(self.learn, "run_dir", None)  # only this project's learner has it
         out = self.out or (run.path if run and run.has_begun else None)
         if out:
             out.mkdir(parents=True, exist_ok=True)
@@ -136,7 +145,7 @@ class GradCAMCallback(Callback):
             self._display()
 
     def _display(self) -> None:
-        """In a notebook, one picture that is replaced as the run goes on."""
+        """Show the figure in a notebook, replacing the one shown before."""
         from IPython.display import display
 
         if self.handle is None:

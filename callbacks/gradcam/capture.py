@@ -1,4 +1,4 @@
-"""Activations of layers, and gradients of the class logits with respect to them."""
+"""Heatmaps from the activations of layers and the gradients of the class logits with respect to them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,14 +14,15 @@ Formula = Callable[[Tensor, Tensor], Tensor]
 
 
 def at_layers(formula: Formula, fuse: bool = False) -> Callable[[Question], Tensor]:
-    """Make a method of a formula that turns activations and gradients, both B×K×h×w, into maps B×h×w.
+    """Return a heatmap method that applies `formula` to the activations and gradients of layers.
 
     Args:
-        fuse: by default average the maps of the last three resolutions, and not only use the last one.
+        formula: function of activations and gradients, both B×K×h×w, that returns maps B×h×w.
+        fuse: if the user names no layer, average the maps of the last three resolutions instead of using one layer.
 
     Returns:
-        A function from a question to maps B×H×W: the mean over the question's layers. Only the part of the model
-        above the layers is differentiated.
+        A function from a `Question` to maps B×H×W, the mean over the layers. Gradients are computed only for the part
+        of the model after the layers.
     """
 
     def maps(question: Question) -> Tensor:
@@ -50,13 +51,13 @@ def _gradients(evidence: Tensor, activations: list[Tensor], names: list[str]) ->
     found = []
     for name, gradient in zip(names, gradients, strict=True):
         if gradient is None:
-            raise CamError(f"layer {name!r}: the logits do not depend on it; choose one on the way to them")
+            raise CamError(f"layer {name!r}: the logits do not depend on it; choose a layer that they depend on")
         found.append(gradient)
     return found
 
 
 def _upsampled_maps(formula: Formula, a: Tensor, g: Tensor, xb: Tensor) -> Tensor:
-    """A layer's maps at the size of the images, B×H×W."""
+    """Return the maps of a layer at the size of the images, B×H×W."""
     wide = torch.promote_types(a.dtype, torch.float32)
     with torch.autocast(xb.device.type, enabled=False):
         cam = formula(a.detach().to(wide), g.to(wide))  # B×h×w
@@ -65,16 +66,19 @@ def _upsampled_maps(formula: Formula, a: Tensor, g: Tensor, xb: Tensor) -> Tenso
 
 @contextmanager
 def _capture_outputs(net: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """While it lasts, a forward pass leaves the named layers' outputs here and is recorded from the first on."""
+    """Store the outputs of the named layers in the returned dictionary during forward passes inside this context.
+
+    Autograd records the forward pass from the first of these layers on.
+    """
     maps: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, tuple, object], Tensor]:
         def hook(module: nn.Module, args: tuple, out: object) -> Tensor:
             if not isinstance(out, Tensor) or out.ndim != 4:
                 shape = "×".join(map(str, out.shape)) if isinstance(out, Tensor) else type(out).__name__
-                raise CamError(f"layer {name!r} gives {shape}: choose a layer with maps B×K×h×w")
+                raise CamError(f"layer {name!r} returns {shape}: choose a layer with maps B×K×h×w")
             maps[name] = out if out.requires_grad else out.detach().requires_grad_()
-            return maps[name].clone()  # the next layer may work in place
+            return maps[name].clone()  # a copy, because the next layer may change its input in place
 
         return hook
 
@@ -86,5 +90,5 @@ def _capture_outputs(net: nn.Module, names: Sequence[str]) -> Iterator[dict[str,
 
 def _captured_output(maps: dict[str, Tensor], name: str) -> Tensor:
     if name not in maps:
-        raise CamError(f"layer {name!r}: the model does not call it; choose one on the way to the logits")
+        raise CamError(f"layer {name!r}: the model does not call it; choose a layer that the logits depend on")
     return maps[name]

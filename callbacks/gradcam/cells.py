@@ -1,41 +1,45 @@
-"""Cells: the squares of an image that are taken away together, and what takes their place.
+"""Cells: the squares of an image that are removed together in a test, and the fills that replace them.
 
-Single pixels are too fine a unit: a net hardly notices them, and a random choice of pixels is nothing like a heatmap.
+Single pixels are too small: a model's output hardly changes without them, and a random set of pixels does not resemble
+a heatmap.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-GRID_SIZE = 8  # rows and columns of cells in an image: 4×4 pixels each at 32×32
-FILL_NOISE_STD = 0.01  # deviation of the noise on the second fill, as in ROAD
-MAX_BATCH_PIXELS = 2**16, 2**20  # in one batch, on a CPU and on an accelerator
+GRID_SIZE = 8  # rows and columns of cells in an image; at 32×32 pixels a cell has 4×4 pixels
+FILL_NOISE_STD = 0.01  # standard deviation of the noise on the second fill, as in ROAD
+MAX_BATCH_PIXELS = 2**16, 2**20  # pixels of a batch on a CPU and on an accelerator
 
 
 def grid_of(xb: Tensor) -> tuple[int, int]:
-    """Rows and columns of cells in images B×C×H×W: eight each, or fewer in smaller images."""
+    """Return the rows and columns of cells in images B×C×H×W: eight each, or fewer in images below 8 pixels."""
     return min(GRID_SIZE, xb.shape[2]), min(GRID_SIZE, xb.shape[3])
 
 
 def to_cells(maps: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Means over the cells, B×rows×columns, of maps B×H×W."""
+    """Return the means of maps B×H×W over the cells, B×rows×columns."""
     return F.adaptive_avg_pool2d(maps[:, None], grid)[:, 0]
 
 
 def to_pixels(cells: Tensor, xb: Tensor) -> Tensor:
-    """Values of cells B×rows×columns at each pixel of images B×C×H×W: B×1×H×W."""
+    """Return the values of cells B×rows×columns at each pixel of images B×C×H×W, as B×1×H×W."""
     return F.interpolate(cells[:, None], size=xb.shape[2:], mode="nearest")
 
 
 def to_map(cells: Tensor, xb: Tensor) -> Tensor:
-    """Values of cells B×rows×columns as maps B×H×W of images B×C×H×W, in steps: smoothing would change the order."""
+    """Return the values of cells B×rows×columns as maps B×H×W of images B×C×H×W.
+
+    All pixels of a cell have its value. Interpolation would change which cells are the largest.
+    """
     return to_pixels(cells, xb)[:, 0]
 
 
 def blurred(xb: Tensor) -> Tensor:
-    """The first fill: a copy without detail. Each pixel is the mean of a square two cells wide.
+    """Return the first fill: blurred images B×C×H×W, in which each pixel is the mean of a square two cells wide.
 
-    At the border the image is mirrored.
+    The image is mirrored at its border.
     """
     down, across = (min(n // g, n - 1) for n, g in zip(xb.shape[2:], grid_of(xb), strict=True))
     padded = F.pad(xb, (across, across, down, down), mode="reflect")
@@ -43,13 +47,14 @@ def blurred(xb: Tensor) -> Tensor:
 
 
 def filled_from_neighbours(xb: Tensor, removed: Tensor, generator: torch.Generator) -> Tensor:
-    """The second fill: each removed pixel becomes a mean of those that are kept, the near ones first, and noise.
-
-    A short form of the noisy linear imputation of ROAD (Rong et al. 2022, https://arxiv.org/abs/2202.00449).
+    """Return the second fill: each removed pixel is replaced by a mean of the nearest pixels that are kept, plus noise.
 
     Args:
-        removed: B×1×H×W, 1 where a pixel is taken away and else 0.
-        draw: a generator on the CPU, for the noise.
+        xb: images B×C×H×W.
+        removed: B×1×H×W, 1 at removed pixels and 0 at others.
+        generator: random generator on the CPU, for the noise.
+
+    Source: a short form of the noisy linear imputation of ROAD, Rong et al. 2022, https://arxiv.org/abs/2202.00449.
     """
     kept = 1 - removed
     near = [max(n // g, 1) for n, g in zip(xb.shape[2:], grid_of(xb), strict=True)]  # one cell
@@ -72,6 +77,6 @@ def _mean_around(values: Tensor, near: list[int]) -> Tensor:
 
 
 def batch_size_for(xb: Tensor) -> int:
-    """How many images of this size to pass through the model at once."""
+    """Return the number of images of the size of `xb` (B×C×H×W) for one forward pass."""
     pixels = MAX_BATCH_PIXELS[xb.device.type != "cpu"]
     return max(1, pixels // (xb.shape[2] * xb.shape[3]))

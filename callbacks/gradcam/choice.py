@@ -1,6 +1,6 @@
-"""Choose method and layer for the heatmaps of one model, by what they do on images of its training set.
+"""The choice of the heatmap method and layer for a model, by tests on images of its training set.
 
-Those images are not augmented, and they are never the ones that are explained and reported on.
+These images are not augmented. Explanations and reports use validation images, which the choice does not use.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,22 @@ from callbacks.gradcam.methods import DEFAULT_METHOD
 from callbacks.gradcam.pointing import Mosaics, make_mosaics, pointed_mass
 from callbacks.gradcam.trust import measure_trust
 
-LAYERS_TRIED = 2  # the last ones are compared: earlier ones hardly know classes
-METHODS_TRIED = (DEFAULT_METHOD, "gradcam")
-CONTROLS_PER_MAP = 19  # for each map: enough for p ≤ 0.05, and most maps that fail do so after a few
-IMAGES_PER_MOSAIC = 4  # images
+LAYERS_TRIED = 2  # number of layers that are compared: the last ones, because earlier layers hardly separate classes
+METHODS_TRIED = (DEFAULT_METHOD, "gradcam")  # methods that are compared
+CONTROLS_PER_MAP = 19  # control areas per map, the fewest for p ≤ 0.05
+IMAGES_PER_MOSAIC = 4  # divisor: one mosaic is made per this number of training images
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a method at a layer did: the share of its maps with p ≤ 0.05, and their mean mass in the right quarter.
+    """The test results of a method at a layer.
 
-    The mass is None where the model gets fewer than four classes right.
+    Attributes:
+        method: name of the method.
+        layer: name of the layer.
+        passed: share of the maps with p ≤ 0.05.
+        pointed: mean share of a map's mass in the right quarter of a mosaic; None if the model classifies images of
+            fewer than four classes correctly.
     """
 
     method: str
@@ -37,7 +42,7 @@ class Score:
 
     @property
     def value(self) -> float:
-        """Both count alike: maps should find the cells that matter, and the object of the class."""
+        """The sum of both results: maps should mark the cells that matter and the object of the class."""
         return self.passed + (self.pointed or 0.0)
 
     def __str__(self) -> str:
@@ -47,13 +52,14 @@ class Score:
 
 @dataclass(frozen=True)
 class Choice:
-    """Method and layer for the heatmaps of a model.
+    """The chosen heatmap method and layer of a model.
 
     Attributes:
-        layer: None for the default of `grad_cam`.
-        reason: a line that says why.
-        images: how many training images they were chosen on; 0 if nothing was measured.
-        scores: of all that was compared.
+        method: name of the method.
+        layer: name of the layer; None for the default of `grad_cam`.
+        reason: reason for the choice, in one line.
+        images: number of training images that were used; 0 if nothing was measured.
+        scores: results of everything that was compared.
     """
 
     method: str = DEFAULT_METHOD
@@ -69,13 +75,16 @@ class Choice:
 def choose_method_and_layer(
     model: nn.Module, xb: Tensor, labels: Tensor, methods: Sequence[str] = METHODS_TRIED
 ) -> Choice:
-    """Compare the last layers of at least 4×4 places by plain Grad-CAM, then the methods at the best one.
+    """Choose the method and layer of a model's heatmaps.
+
+    First the last two layers with maps of at least 4×4 positions are compared with Grad-CAM, then the methods at the
+    better layer.
 
     Args:
-        model: maps images to logits.
-        xb: training images B×C×H×W as the model takes them, not augmented.
+        model: model from images to logits.
+        xb: training images B×C×H×W, normalised and not augmented.
         labels: their classes, B numbers.
-        methods: to compare; a single one is not measured.
+        methods: names of the methods to compare; a single method is taken without a test.
 
     Raises:
         CamError: the model has no layer with maps.

@@ -1,4 +1,4 @@
-"""All that there is to see of a trained model, as files in a directory."""
+"""The explanation of a trained model: figures with heatmaps and a JSON report, written into a directory."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +16,10 @@ from callbacks.gradcam.report import ExplainReport, MapReport
 from callbacks.gradcam.stage_progress import progress
 from data.common.files import replacing, write_json
 
-GRID_IMAGES = 12  # images in each grid: three rows
-WHY_WRONG_IMAGES = 8  # images in the why-wrong grid
-MAX_IMAGES = 300  # that inference looks at by default: enough to fill the figures at an accuracy of 96%
-STAGE_COUNT = 6
+GRID_IMAGES = 12  # images in each grid
+WHY_WRONG_IMAGES = 8  # images in the grid that explains wrong predictions
+MAX_IMAGES = 300  # images that the model classifies by default: at an accuracy of 96% they fill the figures
+STAGE_COUNT = 6  # stages that the progress bar shows
 
 
 def explain(
@@ -30,22 +30,25 @@ def explain(
     dl: DataLoader | None = None,
     images: int = MAX_IMAGES,
 ) -> ExplainReport:
-    """Write the grids of misclassified and correct images, their heatmaps, the why-wrong grid and `explain.json`.
+    """Write figures of misclassified and correct images with their heatmaps, and the report `explain.json`.
 
     Args:
         learn: any fastai `Learner` on images with one label each.
-        out_dir: made if need be; files of the same names are replaced.
+        out_dir: directory to write to. It is created if it does not exist; files of the same names are replaced.
         choice: method and layer of the heatmaps; by default the default method at the default layer of `grad_cam`.
-        count: images in each grid.
-        dl: the images to explain; by default the validation images.
-        images: look at so many of them at the most, a random choice that is the same each time.
+        count: number of images in each grid.
+        dl: loader of the images to explain; by default the validation images.
+        images: largest number of images to classify. They are chosen at random, in every call the same.
+
+    Returns:
+        The content of `explain.json`.
 
     Raises:
-        CamError: a layer or method that the model does not have.
+        CamError: the model does not have the layer, or the method is unknown.
     """
     choice = choice or Choice(DEFAULT_METHOD, None)
     with progress(STAGE_COUNT) as stage:
-        stage("looking at the images")
+        stage("classifying the images")
         interp = GradCAMInterpretation.from_learner(
             learn, dl=dl, layer=choice.layer, method=choice.method, images=images
         )
@@ -58,7 +61,7 @@ def explain(
 def _explained(
     interp: GradCAMInterpretation, count: int, stage: Callable[[str], None]
 ) -> tuple[Explained, dict[str, Explained]]:
-    """A random sample of all images, and the images of the figures by the name of their group."""
+    """Return a random sample of all images, and the images of the figures by the name of their group."""
     stage("misclassified images")
     wrong = interp.explain(interp.wrong()[:count])
     true = interp.explain(wrong.idxs[:WHY_WRONG_IMAGES], interp.targs[wrong.idxs[:WHY_WRONG_IMAGES]], trusted=False)
@@ -76,10 +79,10 @@ def _report(
     out: Path,
     stage: Callable[[str], None],
 ) -> ExplainReport:
-    """Measure the heatmaps in general, and write the figures."""
-    stage("heatmaps in general")
+    """Test the heatmaps of the sample, write the figures, and return the report."""
+    stage("tests of the heatmaps")
     ours = method_report(interp, sample)
-    stage("Grad-CAM at the last layer, to compare with")
+    stage("tests of Grad-CAM at the last layer, for comparison")
     usual = last_layer_report(interp, sample)
     stage("random weights, and figures")
     return ExplainReport(
@@ -98,7 +101,7 @@ def _report(
 
 
 def _write_figures(interp: GradCAMInterpretation, out: Path, maps: dict[str, Explained]) -> list[str]:
-    """The names of the files that were written: of no images there is no figure."""
+    """Write the figures that have images, and return the names of their files."""
     wrong, correct, true = maps.values()
     figures = {
         "misclassified": (interp.image_panels(wrong), 6, "Misclassified, the largest loss first"),

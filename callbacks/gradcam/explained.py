@@ -1,4 +1,4 @@
-"""Images of an interpretation, with their heatmaps."""
+"""Images of an interpretation with their heatmaps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from callbacks.gradcam.trust import Trust
 
 @dataclass(frozen=True)
 class Explained:
-    """k images with a map each.
+    """k images with one heatmap each.
 
     Attributes:
-        idxs: which of the interpretation's images they are.
-        images: k×H×W×C, from 0 to 1.
-        cams: k×H×W, evidence in logits.
-        targets: the class that each map is for.
-        trust: k, one for each map; None where it was not asked for.
+        idxs: indices of the images in the interpretation, k.
+        images: pixels from 0 to 1, k×H×W×C.
+        cams: heatmaps in logits, k×H×W.
+        targets: class that each heatmap explains, k.
+        trust: test result of each heatmap, k; None if it was not tested.
     """
 
     idxs: list[int]
@@ -26,8 +26,9 @@ class Explained:
     targets: list[int]
     trust: Sequence[Trust | None]
 
-    def only(self, places: Sequence[int]) -> "Explained":
-        """Those at the given places, from 0 to k-1."""
-        places = list(places)
-        idxs, targets = ([values[n] for n in places] for values in (self.idxs, self.targets))
-        return Explained(idxs, self.images[places], self.cams[places], targets, [self.trust[n] for n in places])
+    def only(self, positions: Sequence[int]) -> "Explained":
+        """Return the images at the given positions, from 0 to k-1."""
+        positions = list(positions)
+        idxs, targets = ([values[n] for n in positions] for values in (self.idxs, self.targets))
+        trust = [self.trust[n] for n in positions]
+        return Explained(idxs, self.images[positions], self.cams[positions], targets, trust)

@@ -1,4 +1,4 @@
-"""Why a model is right or wrong: fastai's interpretation, with heatmaps and how far to trust them."""
+"""fastai's interpretation of a classifier, with heatmaps and their p-values."""
 
 import copy
 import random
@@ -29,13 +29,14 @@ GLANCE = 6  # images in the picture by which a notebook shows an interpretation
 
 
 class GradCAMInterpretation(ClassificationInterpretation):
-    """`GradCAMInterpretation.from_learner(learn).plot_top_losses(9)`, and the other questions one asks of a model.
+    """Shows why a model is right or wrong: images by loss, by class and by confusion, with heatmaps.
 
-    Inference runs once; probabilities, labels and losses are kept, and pixels are read again for a figure's images.
-    Each plot returns a matplotlib figure; the title of a map ends with its p-value (see `Trust`).
+    Example: `GradCAMInterpretation.from_learner(learn).plot_top_losses(9)`. Inference runs once; the pixels of a
+    figure's images are read again. In a figure, the title of a heatmap ends with its p-value (see `Trust`).
 
     Attributes:
-        rows: where in the loader the images stand that were looked at; all other numbers count within these.
+        preds, targs, decoded: probabilities (N×n_classes), true classes (N) and predicted classes (N).
+        rows: indices in the loader of the N images that were classified. All other indices count within these N.
     """
 
     def __init__(
@@ -78,25 +79,26 @@ class GradCAMInterpretation(ClassificationInterpretation):
         method: str = DEFAULT_METHOD,
         images: int | None = None,
     ) -> Self:
-        """Run inference once, on the images as they are: those of a training loader are not augmented.
+        """Classify the images of a loader; images of a training loader are not augmented.
 
         Args:
             learn: any fastai `Learner` on images with one label each.
-            ds_idx: which of the learner's loaders, where no `dl` is given.
-            act: from logits to probabilities; by default the loss function's own, or else softmax.
-            layer, method: as of `grad_cam`.
-            images: look at so many images at the most, a random choice that is the same each time.
+            ds_idx: index of the learner's loader, used if `dl` is not given.
+            dl: loader of the images.
+            act: function from logits to probabilities; by default that of the loss function, or softmax.
+            layer, method: as in `grad_cam`.
+            images: largest number of images to classify. They are chosen at random, in every call the same.
 
         Raises:
-            CamError: a layer or method that the model does not have, or a loader without labels or images.
+            CamError: the model does not have the layer, the method is unknown, or the loader has no labels or images.
         """
         dl = learn.dls[ds_idx].new(shuffle=False, drop_last=False) if dl is None else dl
         if not len(dl.dataset):
-            raise CamError("the loader gives no images")
+            raise CamError("the loader has no images; pass one that has some as `dl`")
         if act is None and not hasattr(learn.loss_func, "activation"):
             act = _softmax
         xb, *_ = chosen_batches(dl, [0])[0]
-        grad_cam(learn.model, xb, layer=layer, method=method)  # a wrong name shows before the long part
+        grad_cam(learn.model, xb, layer=layer, method=method)  # raises the error of a wrong name before the inference
         rows: Sequence[int] = range(len(dl.dataset))
         if images is not None and images < len(rows):
             rows = sorted(random.Random(0).sample(rows, images))
@@ -104,13 +106,13 @@ class GradCAMInterpretation(ClassificationInterpretation):
         with without_augmentation(dl):
             preds, targs, losses = (t.as_subclass(Tensor) for t in learn.get_preds(dl=some, with_loss=True, act=act))
         if hasattr(dl, "items"):
-            some.items = L(dl.items)[list(rows)]  # where fastai looks up what its own methods show
+            some.items = L(dl.items)[list(rows)]  # fastai's own methods look up the images here
         return cls(learn, some, losses, preds, targs, act, layer, method, rows)
 
     def explain(
         self, idxs: Sequence[int], targets: Sequence[int] | Tensor | None = None, trusted: bool = True
     ) -> Explained:
-        """Images, maps and, where `trusted`, how far to trust them; by default for the predicted classes."""
+        """Return images with their heatmaps for `targets`, and if `trusted`, with the tests of `measure_trust`."""
         idxs = [int(i) for i in idxs]
         targets = [int(t) for t in (self.decoded[idxs] if targets is None else targets)]
         if not idxs:
@@ -123,37 +125,34 @@ class GradCAMInterpretation(ClassificationInterpretation):
         return Explained(idxs, images, maps.cpu().numpy(), targets, trust)
 
     def batch(self, idxs: Sequence[int]) -> tuple[Tensor, np.ndarray]:
-        """Images as the model takes them, k×C×H×W, and as a person sees them, k×H×W×C from 0 to 1."""
+        """Return images as the model takes them (k×C×H×W), and as pictures (k×H×W×C, from 0 to 1)."""
         batches = chosen_batches(self.dl, [self.rows[i] for i in idxs])
         return torch.cat([xb for xb, *_ in batches]), np.concatenate([shown for *_, shown in batches])
 
     def using(self, method: str, layer: str | None) -> Self:
-        """The same inference with other heatmaps."""
+        """Return a copy with the same inference and another heatmap method and layer."""
         other = copy.copy(self)
         other.method, other.layer = method, layer
         return other
 
     def wrong(self) -> list[int]:
-        """The misclassified images, the largest loss first."""
+        """Return the indices of the misclassified images, largest loss first."""
         order = self.losses.argsort(descending=True)
         return order[(self.decoded != self.targs)[order]].tolist()
 
     def correct(self, seed: int = 0) -> list[int]:
-        """The images that are classified correctly, in a random order."""
+        """Return the indices of the correctly classified images, in a random order."""
         return [i for i in self.shuffled(seed) if self.decoded[i] == self.targs[i]]
 
     def shuffled(self, seed: int = 0) -> list[int]:
-        """All images in a random order."""
+        """Return the indices of all images in a random order."""
         return torch.randperm(len(self.targs), generator=torch.Generator().manual_seed(seed)).tolist()
 
     def confused(self, pair: Sequence[str]) -> list[int]:
-        """The images of one class that were taken for another, the largest loss first.
-
-        Args:
-            pair: the true and the predicted class, as in a row of `most_confused`.
+        """Return the indices of the images with this true and predicted class, largest loss first.
 
         Raises:
-            CamError: a class that there is not.
+            CamError: a class is unknown.
         """
         names = list(map(str, self.vocab))
         for name in map(str, pair[:2]):
@@ -163,70 +162,74 @@ class GradCAMInterpretation(ClassificationInterpretation):
         return [i for i in self.wrong() if self.targs[i] == true and self.decoded[i] == predicted]
 
     def plot_top_losses(self, k: int | Sequence[int], largest: bool = True) -> Picture:
-        """The k largest (or smallest) losses, or those at the places `k` of that order: image and heatmap."""
+        """Plot the images with the `k` largest or smallest losses, or those at the positions `k` of that order."""
         order = self.losses.argsort(descending=largest)
         idxs = order[:k] if isinstance(k, int) else order[list(k)]
         return self._pairs(idxs, f"The {'largest' if largest else 'smallest'} losses, and the evidence")
 
     def plot_wrong(self, k: int = 9) -> Picture:
-        """Misclassified images, the largest loss first."""
+        """Plot misclassified images with their heatmaps, largest loss first."""
         return self._pairs(self.wrong()[:k], "Misclassified, and the evidence for the predicted class")
 
     def plot_correct(self, k: int = 9, seed: int = 0) -> Picture:
-        """Images that are classified correctly, a random choice."""
+        """Plot a random choice of correctly classified images with their heatmaps."""
         return self._pairs(self.correct(seed)[:k], "Classified correctly, and the evidence")
 
     def plot_confused(self, pair: Sequence[str], k: int = 9) -> Picture:
-        """Images of one class that were taken for another; see `confused`."""
+        """Plot images of one class that were classified as another, with their heatmaps; see `confused`."""
         return self._pairs(self.confused(pair)[:k], f"{pair[0]} taken for {pair[1]}, and the evidence for {pair[1]}")
 
     def plot_why_wrong(self, k: int = 8) -> Picture:
-        """A row for each misclassified image: the evidence for the predicted class, the true class, the difference."""
+        """Plot misclassified images with the evidence for the predicted and for the true class, and the difference."""
         predicted = self.explain(self.wrong()[:k])
         true = self.explain(predicted.idxs, self.targs[predicted.idxs], trusted=False)
         return self.plot_panels(self.why_panels(predicted, true), 4, WHY_WRONG_HEADING)
 
     def confusion_matrix(self) -> np.ndarray:
-        """Counts, n_classes×n_classes, of true classes in rows and predicted ones in columns."""
+        """Return the counts of images by true class (rows) and predicted class (columns), n_classes×n_classes."""
         return confusion_matrix(self.targs, self.decoded, labels=range(len(self.vocab)))
 
     def print_classification_report(self) -> None:
+        """Print precision, recall and F1 of each class."""
         names = list(map(str, self.vocab))
         print(classification_report(self.targs, self.decoded, labels=range(len(names)), target_names=names))
 
     def image_panels(self, explained: Explained) -> list[Panel]:
+        """Return one panel per image: the image with its true and predicted class."""
         return list(map(self._image_panel, explained.idxs, explained.images))
 
     def heat_panels(self, explained: Explained) -> list[Panel]:
+        """Return one panel per image: the image with its heatmap."""
         return [self._heat_panel(explained, n) for n in range(len(explained.idxs))]
 
     def pair_panels(self, explained: Explained) -> list[Panel]:
-        """Two panels an image: as it is, and with its map."""
+        """Return two panels per image: the image, and the image with its heatmap."""
         both = zip(self.image_panels(explained), self.heat_panels(explained), strict=True)
         return [panel for pair in both for panel in pair]
 
     def why_panels(self, predicted: Explained, true: Explained) -> list[Panel]:
-        """Four panels an image."""
+        """Return four panels per image: the image, its heatmaps for both classes, and their difference."""
         panels = []
         for n, image_panel in enumerate(self.image_panels(predicted)):
             names = (self._name(explained.targets[n]) for explained in (predicted, true))
-            difference = Panel(predicted.images[n], " less ".join(names), predicted.cams[n] - true.cams[n], signed=True)
+            heat = predicted.cams[n] - true.cams[n]
+            difference = Panel(predicted.images[n], " minus ".join(names), heat, signed=True)
             panels += [image_panel, self._heat_panel(predicted, n), self._heat_panel(true, n), difference]
         return panels
 
     def plot_panels(self, panels: list[Panel], columns: int, heading: str) -> Picture:
-        """A figure on the scale of the interpretation's method."""
+        """Plot panels with the colour scale of the interpretation's method; see `plots.plot_panels`."""
         method = METHODS[self.method]
         return plot_panels(panels, columns, heading, Scale(method.unit, method.weak))
 
     def _image_panel(self, i: int, image: np.ndarray) -> Panel:
         title = f"true {self._name(self.targs[i])}\npredicted {self._name(self.decoded[i])}"
-        return Panel(image, title, colour=self._mark(i))
+        return Panel(image, title, colour=self._title_colour(i))
 
     def _heat_panel(self, explained: Explained, n: int) -> Panel:
         i, target, trust = explained.idxs[n], explained.targets[n], explained.trust[n]
         title = f"{self._name(target)} {self.preds[i, target]:.0%}" + (f" · p {trust.p:.2f}" if trust else "")
-        return Panel(explained.images[n], title, explained.cams[n], colour=self._mark(i))
+        return Panel(explained.images[n], title, explained.cams[n], colour=self._title_colour(i))
 
     def _pairs(self, idxs: Sequence[int], heading: str) -> Picture:
         return self.plot_panels(self.pair_panels(self.explain(idxs)), 6, heading)
@@ -234,11 +237,11 @@ class GradCAMInterpretation(ClassificationInterpretation):
     def _name(self, target: int | Tensor) -> str:
         return short_name(self.vocab[int(target)])
 
-    def _mark(self, i: int) -> str:
+    def _title_colour(self, i: int) -> str:
         return RIGHT_COLOUR if self.decoded[i] == self.targs[i] else WRONG_COLOUR
 
 
-WHY_WRONG_HEADING = "Why wrong: the evidence for the predicted class, for the true class, and the first less the second"
+WHY_WRONG_HEADING = "Why wrong: the evidence for the predicted class, for the true class, and the difference"
 
 
 def _softmax(logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which layers a map is taken from: names, defaults, and the errors that name the choices."""
+"""The layers that heatmaps are taken from: finding them by name, and the default layers."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -12,16 +12,16 @@ from data.common.errors import InputError
 
 Layers: TypeAlias = str | nn.Module | Sequence[str | nn.Module] | None  # modules of a model, or their dotted names
 
-FUSED_RESOLUTIONS = 3  # resolutions in the default fusion
-MIN_MAP_SIDE = 4  # rows and columns of a map, at the least: fewer say little about where
+FUSED_RESOLUTIONS = 3  # number of resolutions whose maps the method `fusion` averages by default
+MIN_MAP_SIDE = 4  # rows and columns that a map needs to show where the evidence is
 
 
 class CamError(InputError):
-    """Invalid layer, method, class or input for a heatmap."""
+    """Raised for an invalid layer, method, class or input of a heatmap."""
 
 
 def plain_model(model: nn.Module) -> nn.Module:
-    """The module inside the wrappers of `torch.compile` and of data parallelism, whose layers have their own names."""
+    """Return the module inside the wrappers of `torch.compile` and of data parallelism, which rename its layers."""
     if isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel):
         return plain_model(model.module)
     inner = uncompiled(model)
@@ -34,17 +34,17 @@ def choose_layers(
     fuse: bool,
     run: Callable[[], object],
 ) -> list[str]:
-    """The names of the layers to take maps from.
+    """Return the names of the layers to take maps from.
 
     Args:
-        net: a model.
-        layer: a module or its name, several, or None for the default: the last layer whose maps have at least 4×4
-            places, or, where none has so many, the last one with more than one place.
-        fuse: without a name, take the last map of each of the last three resolutions instead of one.
-        run: passes one image through the model, from which the sizes of the maps are known.
+        net: model without wrappers.
+        layer: a module or its name, several of these, or None for the default: the last layer whose maps have at least
+            4×4 positions, or if there is none, the last layer whose maps have more than one position.
+        fuse: if `layer` is None, return the last layer of each of the last three resolutions.
+        run: function that passes one image through the model, to find the sizes of the maps.
 
     Raises:
-        CamError: see `names_of`, or a model without maps.
+        CamError: `layer` is invalid (see `names_of`), or the model has no layer with maps.
     """
     if layer is None:
         stages = _last_of_each_resolution(net, run)
@@ -53,10 +53,14 @@ def choose_layers(
 
 
 def names_of(net: nn.Module, layer: Layers) -> list[str]:
-    """The dotted names of what a user named: names, or modules of the model.
+    """Return the dotted names of the given layers.
+
+    Args:
+        net: model without wrappers.
+        layer: a module of the model or its dotted name, or several of these.
 
     Raises:
-        CamError: neither, or no module inside the model.
+        CamError: `layer` has another type, is empty, or is not inside the model.
     """
     named = [layer] if isinstance(layer, str | nn.Module) else layer
     if not isinstance(named, Sequence):
@@ -78,17 +82,23 @@ def _name_of(net: nn.Module, layer: object) -> str:
 
 
 def candidate_layers(net: nn.Module, run: Callable[[], object]) -> list[str]:
-    """The last layer of each resolution of at least 4×4, in the order in which they finish; see `choose_layers`."""
+    """Return the last layer of each resolution of at least 4×4, in the order of the forward pass.
+
+    If there is none, smaller resolutions count. For `run` see `choose_layers`.
+    """
     return _wide_enough(_last_of_each_resolution(net, run))
 
 
 def last_layer(net: nn.Module, run: Callable[[], object]) -> str:
-    """The last layer with more than one place, however few: where Grad-CAM is usually taken from."""
+    """Return the last layer whose maps have more than one position, which is the usual layer for Grad-CAM.
+
+    For `run` see `choose_layers`.
+    """
     return list(_last_of_each_resolution(net, run))[-1]
 
 
 def _wide_enough(stages: dict[str, tuple[int, int]]) -> list[str]:
-    """Without any layer of at least 4×4, all of them: some map is better than none."""
+    """Return the layers with maps of at least 4×4, or all layers if there are none."""
     return [name for name, size in stages.items() if min(size) >= MIN_MAP_SIDE] or list(stages)
 
 
@@ -100,9 +110,9 @@ def _choices(net: nn.Module, layer: object) -> str:
 
 
 def _last_of_each_resolution(net: nn.Module, run: Callable[[], object]) -> dict[str, tuple[int, int]]:
-    """By name of the module that finishes last at each map size: that size, in the order in which they finish.
+    """Return the last module of each map size and that size (height, width), in the order of the forward pass.
 
-    A single place says nothing about where, so 1×1 maps count only in a model that has no others.
+    A map of 1×1 shows no location, so it is included only if the model has no other maps.
     """
     last: dict[tuple[int, int], str] = {}
 
@@ -110,7 +120,7 @@ def _last_of_each_resolution(net: nn.Module, run: Callable[[], object]) -> dict[
         def hook(module: nn.Module, args: tuple, out: object) -> None:
             if isinstance(out, Tensor) and out.ndim == 4:
                 height, width = out.shape[2:]
-                last.pop((height, width), None)  # so that the order is that of finishing
+                last.pop((height, width), None)  # moves the entry to the end: the order is that of the forward pass
                 last[height, width] = name
 
         return hook
@@ -123,6 +133,6 @@ def _last_of_each_resolution(net: nn.Module, run: Callable[[], object]) -> dict[
         for handle in handles:
             handle.remove()
     if not last:
-        raise CamError("the model has no layer with maps B×K×h×w: Grad-CAM needs a convolutional one")
+        raise CamError("the model has no layer with maps B×K×h×w: use a model with convolutional layers")
     stages = {name: size for size, name in last.items() if size != (1, 1)}
     return stages or {last[1, 1]: (1, 1)}

@@ -1,4 +1,4 @@
-"""Heatmaps of whole batches: where in an image the evidence for a class lies, in logits."""
+"""The function `grad_cam`, which computes heatmaps of a batch: where in an image the evidence for a class lies."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,23 +19,27 @@ def grad_cam(
     layer: Layers = None,
     method: str = "gradcam",
 ) -> Tensor:
-    """Evidence maps B×H×W of images B×C×H×W, on their device, as float32 or wider.
+    """Compute heatmaps of images, in logits.
 
-    A map's unit is the logit. With the Grad-CAM family its mean over the image is the evidence in the image: at the
-    last convolution of a net that ends in average pooling and one linear layer, the rectified class activation map of
-    Zhou et al. 2016. Nothing is stretched to a range, so a map without evidence is a map of zeros. The model, its
-    gradients, modes and hooks, and the random states are left as they were, whatever happens.
+    With the methods of the Grad-CAM family, the mean of a map over the image is the evidence in the image. At the last
+    convolution of a model that ends in average pooling and one linear layer, the map of `gradcam` is the class
+    activation map of Zhou et al. 2016 with negative values set to 0. Maps are not rescaled, so a map without evidence
+    is zero everywhere. The model, its gradients, modes and hooks, and the random states do not change, also after an
+    exception.
 
     Args:
-        model: maps images to logits B×n_classes. It is run in eval mode; a compiled one is run eagerly.
-        xb: images as the model takes them.
-        targets: the class to explain of each image, B numbers; by default the predicted one.
-        layer: a module with maps B×K×h×w or its dotted name, or several, whose maps are averaged. By default the last
-            layer whose maps have at least 4×4 places (see `choose_layers`).
+        model: model from images to logits B×n_classes. It is run in eval mode, and eagerly if it is compiled.
+        xb: images as the model takes them, B×C×H×W.
+        targets: class to explain for each image, B numbers; by default the predicted class.
+        layer: a module with maps B×K×h×w or its dotted name, or several of these, whose maps are averaged. By default
+            the last layer whose maps have at least 4×4 positions (see `choose_layers`).
         method: a name in `callbacks.gradcam.methods.METHODS`.
 
+    Returns:
+        Maps B×H×W on the device of the images, as float32 or wider.
+
     Raises:
-        CamError: a `ValueError`: an invalid method, layer, class or shape; the message lists the valid ones.
+        CamError: the method, layer, class or shape is invalid; the message lists the valid ones. It is a `ValueError`.
     """
     if method not in METHODS:
         raise CamError(f"method {method!r}: choose from {', '.join(METHODS)}")
@@ -49,9 +53,12 @@ def grad_cam(
 
 @contextmanager
 def untouched(net: nn.Module, device: torch.device) -> Iterator[None]:
-    """Run a model in eval mode, with gradients and without compilation; leave modes and random states as they were."""
+    """Set a model to eval mode inside this context, with gradients and without compilation.
+
+    The training modes of its modules and the random states are restored at the end.
+    """
     modes = [(module, module.training) for module in net.modules()]
-    compiled = "torch._dynamo" in sys.modules  # hooks on a compiled model do not fire; without dynamo there is none
+    compiled = "torch._dynamo" in sys.modules  # hooks of a compiled model do not run; compiling imports dynamo
     with (
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         torch.inference_mode(False),

@@ -1,4 +1,4 @@
-"""Figures of a method that are measured once per model: how often its maps can be trusted, and where they point."""
+"""Tests of a heatmap method that are done once per model: p-values, mosaics and random weights."""
 
 from callbacks.gradcam.estimates import mean_share, share
 from callbacks.gradcam.explained import Explained
@@ -9,25 +9,25 @@ from callbacks.gradcam.pointing import make_mosaics, pointed_mass
 from callbacks.gradcam.report import MethodReport
 from callbacks.gradcam.sanity import Randomisation, randomisation_check
 
-MOSAIC_COUNT = 6
-MOSAIC_IMAGES = 64  # images that mosaics are made of
-RANDOMISATION_IMAGES = 3  # images of the randomisation check
+MOSAIC_COUNT = 6  # mosaics that are tested
+MOSAIC_IMAGES = 64  # images from which the mosaics are made
+RANDOMISATION_IMAGES = 3  # images of the test with random weights
 
 
 def random_sample(interp: GradCAMInterpretation, correct: int) -> Explained:
-    """Images in a random order, right and wrong, until so many correct ones are among them."""
-    order, wanted = interp.shuffled(), interp.correct()[:correct]
-    return interp.explain(order[: order.index(wanted[-1]) + 1] if wanted else [])
+    """Return images in a random order with their heatmaps, up to the image that is the `correct`-th correct one."""
+    order, chosen = interp.shuffled(), interp.correct()[:correct]
+    return interp.explain(order[: order.index(chosen[-1]) + 1] if chosen else [])
 
 
 def method_report(interp: GradCAMInterpretation, sample: Explained) -> MethodReport:
-    """Of the interpretation's own method, on a random sample, and on mosaics of images that the model gets right."""
+    """Test the interpretation's method on a random sample, and on mosaics of correctly classified images."""
     passed = share([trust.passed for trust in sample.trust if trust])
     return MethodReport(interp.method, interp.layer, passed, mean_share(_masses(interp)))
 
 
 def last_layer_report(interp: GradCAMInterpretation, sample: Explained) -> MethodReport:
-    """Of Grad-CAM at the last layer with maps, the one that pytorch-grad-cam's documentation names."""
+    """Test Grad-CAM at the last layer with maps, which the documentation of pytorch-grad-cam recommends."""
     net = plain_model(interp.learn.model)
     xb, _ = interp.batch([0])
     with untouched(net, xb.device):
@@ -36,7 +36,7 @@ def last_layer_report(interp: GradCAMInterpretation, sample: Explained) -> Metho
 
 
 def randomisation(interp: GradCAMInterpretation) -> Randomisation:
-    """On some of the correct images, whose maps have most to lose."""
+    """Compare heatmaps with those of the model with random weights, on correctly classified images if there are any."""
     used = (interp.correct() or interp.wrong())[:RANDOMISATION_IMAGES]
     xb, _ = interp.batch(used)
     return randomisation_check(interp.learn.model, xb, interp.decoded[used], interp.layer, interp.method)

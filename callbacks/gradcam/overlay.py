@@ -1,21 +1,24 @@
-"""A heatmap over its image, as pixels: for pages, where each image stands by itself."""
+"""A heatmap over its image, as one array of pixels for HTML pages."""
 
 import numpy as np
 from PIL import Image
 
 from callbacks.gradcam.plots import colours_of, greyed, norm_of, smoothed
 
-SIDE_PIXELS = 128  # pixels
+SIDE_PIXELS = 128  # height and width of the result
 
 
 def overlaid(image: np.ndarray, heat: np.ndarray, end: float, signed: bool = False) -> np.ndarray:
-    """The image in light grey with the heat over it, 128×128×3, uint8, in the colours of `draw`.
+    """Return an image in light grey with its heatmap over it, in the colours of `plot_panels`.
 
     Args:
         image: H×W×3, uint8.
-        heat: H×W, in logits.
-        end: the evidence of the strongest colour, the same for all maps that are compared.
-        signed: the heat is a difference, in two colours.
+        heat: heatmap in logits, H×W.
+        end: value of the strongest colour in logits; the same for all maps that are compared.
+        signed: whether the heatmap is a difference, which is shown in two colours.
+
+    Returns:
+        128×128×3, uint8.
     """
     shown = Image.fromarray(image).resize((SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.NEAREST)
     grey = greyed(np.asarray(shown) / 255)

@@ -1,4 +1,4 @@
-"""Figures of images and heatmaps: one scale of evidence a figure, and a bar that shows it."""
+"""Figures of images and heatmaps, with one colour scale per figure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,14 @@ from scipy.ndimage import gaussian_filter
 
 from callbacks.picture import Picture
 
-RIGHT_COLOUR, WRONG_COLOUR, PLAIN_COLOUR = (
-    "#0b5394",
-    "#b45f06",
-    "#222222",
-)  # blue and orange differ for the colour-blind too
-IMAGE_INCHES, BAR_WIDTH = 1.6, 0.08  # inches of one image; width of a scale's bar, in images
-CLIPPED_SHARE = 0.1  # share of a figure's maps whose strongest places may lie beyond the scale
-MIN_GREY = 0.35  # grey level that black becomes under a heatmap
-MAX_OPACITY = 0.8  # of the strongest colours of a heatmap: the image shows through
-SMOOTHING_WIDTH = 1 / 24  # of the side: a third of a cell, so that the eye sees areas and not squares
+RIGHT_COLOUR, WRONG_COLOUR = "#0b5394", "#b45f06"  # blue and orange, which colour-blind people can tell apart
+PLAIN_COLOUR = "#222222"  # colour of titles that are neither right nor wrong
+IMAGE_INCHES = 1.6  # side of an image in a figure
+BAR_WIDTH = 0.08  # width of a colour bar, in widths of an image
+CLIPPED_SHARE = 0.1  # share of a figure's maps whose largest values may lie above the colour scale
+MIN_GREY = 0.35  # grey level of black pixels under a heatmap
+MAX_OPACITY = 0.8  # opacity of the strongest colour of a heatmap; below 1 so that the image is visible
+SMOOTHING_WIDTH = 1 / 24  # smoothing of a heatmap, in its sides: a third of a cell, so that no squares are visible
 MAX_NAME_CHARS = 14  # characters of a class name in a title
 EVIDENCE_COLOURS = LinearSegmentedColormap.from_list("evidence", ["#7a0177", "#d7301f", "#fd8d3c", "#ffe34d"])
 DIFFERENCE_COLOURS = LinearSegmentedColormap.from_list(
@@ -29,19 +27,20 @@ DIFFERENCE_COLOURS = LinearSegmentedColormap.from_list(
 
 
 def short_name(name: object) -> str:
-    """A class name that leaves room for the rest of a title."""
+    """Return a class name, shortened if it is too long for a title."""
     return str(name) if len(str(name)) <= MAX_NAME_CHARS else f"{str(name)[: MAX_NAME_CHARS - 1]}…"
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One image of a figure.
+    """An image of a figure.
 
     Attributes:
-        image: H×W×C, from 0 to 1.
-        title: one line or two.
-        heat: H×W, drawn over the image.
-        signed: the heat is a difference, drawn in two colours.
+        image: pixels from 0 to 1, H×W×C.
+        title: title of one or two lines.
+        heat: heatmap to show over the image, H×W.
+        signed: whether the heatmap is a difference, which is shown in two colours.
+        colour: colour of the title.
     """
 
     image: np.ndarray
@@ -53,23 +52,33 @@ class Panel:
 
 @dataclass(frozen=True)
 class Scale:
-    """What the colours of a figure's maps mean.
+    """The colour scale of a figure.
 
     Attributes:
-        unit: of the maps' values.
-        weak: the scale reaches at least this far, so that weak evidence looks weak.
+        unit: name and unit of the maps' values.
+        weak: smallest upper end of the scale, so that weak evidence looks weak.
     """
 
     unit: str = "evidence (logits)"
     weak: float = 1.0
 
     def end(self, heats: Sequence[np.ndarray]) -> float:
-        """The strongest colour: what nine of ten maps do not exceed, so that no outlier makes the others faint."""
+        """Return the value of the strongest colour: 90% of the heatmaps do not exceed it.
+
+        A few strong heatmaps thus do not make the others faint.
+        """
         return max(self.weak, float(np.quantile([np.abs(heat).max() for heat in heats], 1 - CLIPPED_SHARE)))
 
 
 def plot_panels(panels: Sequence[Panel], columns: int, heading: str, scale: Scale | None = None) -> Picture:
-    """The panels in rows of `columns`; all heat of one kind is on one scale."""
+    """Plot the panels in rows, with one colour scale for the heatmaps and one for the differences.
+
+    Args:
+        panels: images of the figure.
+        columns: largest number of panels in a row.
+        heading: title of the figure.
+        scale: colour scale of the heatmaps.
+    """
     scale = scale or Scale()
     columns = min(columns, len(panels)) or 1
     rows = -(-len(panels) // columns) or 1
@@ -80,11 +89,11 @@ def plot_panels(panels: Sequence[Panel], columns: int, heading: str, scale: Scal
     widths = [1] * columns + [BAR_WIDTH] * len(heats)
     grid = figure.add_gridspec(rows, columns + len(heats), width_ratios=widths)
     ends = {signed: scale.end(some) for signed, some in heats.items()}
-    for place in range(rows * columns):
-        axes = figure.add_subplot(grid[divmod(place, columns)])
+    for position in range(rows * columns):
+        axes = figure.add_subplot(grid[divmod(position, columns)])
         axes.set_axis_off()
-        if place < len(panels):
-            _plot_panel(axes, panels[place], ends)
+        if position < len(panels):
+            _plot_panel(axes, panels[position], ends)
     for column, signed in enumerate(heats, columns):
         _plot_colour_bar(figure.add_subplot(grid[:, column]), heats[signed], ends[signed], signed, scale.unit)
     return figure
@@ -101,7 +110,7 @@ def _by_kind(panels: Sequence[Panel]) -> dict[bool, list[np.ndarray]]:
 def _plot_panel(axes: Axes, panel: Panel, ends: dict[bool, float]) -> None:
     axes.set_title(panel.title, fontsize=8, color=panel.colour, pad=3)
     image = panel.image.repeat(3, 2) if panel.image.shape[2] == 1 else panel.image
-    if panel.heat is not None:  # in grey, so that all colour is evidence, and light, so that colours show on it
+    if panel.heat is not None:  # a light grey image, so that only the heatmap has colour and is clearly visible
         image = greyed(image).repeat(3, 2)
     axes.imshow(image, interpolation="nearest")
     if panel.heat is not None:
@@ -110,22 +119,31 @@ def _plot_panel(axes: Axes, panel: Panel, ends: dict[bool, float]) -> None:
 
 
 def greyed(image: np.ndarray) -> np.ndarray:
-    """An image H×W×C of values from 0 to 1 as heat is drawn over it: H×W×1."""
+    """Return an image (H×W×C, from 0 to 1) in light grey (H×W×1), as the background of a heatmap."""
     return MIN_GREY + (1 - MIN_GREY) * image.mean(2, keepdims=True)
 
 
 def smoothed(heat: np.ndarray) -> np.ndarray:
-    """A heatmap H×W without the edges of its cells."""
+    """Return a heatmap H×W with the edges of its cells smoothed."""
     return gaussian_filter(heat, min(heat.shape) * SMOOTHING_WIDTH)
 
 
 def norm_of(end: float, signed: bool) -> Normalize:
-    """From evidence to 0…1, where `end` is the strongest colour."""
+    """Return the mapping from evidence to colours.
+
+    Args:
+        end: evidence of the strongest colour.
+        signed: whether the scale goes from `-end` to `end` instead of from 0.
+    """
     return Normalize(-end if signed else 0, end)
 
 
 def colours_of(signed: bool) -> ListedColormap:
-    """Colours that are clear where there is no evidence, so that the image shows through."""
+    """Return the colours of heatmaps; those of zero evidence are transparent, so that the image is visible.
+
+    Args:
+        signed: whether the colours are those of differences.
+    """
     level = np.linspace(-1 if signed else 0, 1, 256)
     colours = (DIFFERENCE_COLOURS if signed else EVIDENCE_COLOURS)(np.linspace(0, 1, 256))
     colours[:, 3] = MAX_OPACITY * np.abs(level) ** 0.5
@@ -134,8 +152,8 @@ def colours_of(signed: bool) -> ListedColormap:
 
 def _plot_colour_bar(axes: Axes, heats: Sequence[np.ndarray], end: float, signed: bool, unit: str) -> None:
     beyond = sum(np.abs(heat).max() > end * (1 + 1e-6) for heat in heats)
-    drawn = ScalarMappable(norm_of(end, signed), colours_of(signed))
-    bar = axes.figure.colorbar(drawn, cax=axes, extend=("both" if signed else "max") if beyond else "neither")
-    label = f"predicted less true: {unit}" if signed else unit
+    mappable = ScalarMappable(norm_of(end, signed), colours_of(signed))
+    bar = axes.figure.colorbar(mappable, cax=axes, extend=("both" if signed else "max") if beyond else "neither")
+    label = f"predicted minus true: {unit}" if signed else unit
     bar.set_label(f"{label}\n{beyond} of {len(heats)} maps go beyond the scale" if beyond else label, fontsize=8)
     bar.ax.tick_params(labelsize=8)

@@ -1,8 +1,10 @@
-"""Grid pointing: does the map of a class find the image of that class among four?
+"""Grid pointing: a test whether the heatmap of a class marks the image of that class among four images.
 
-Mosaics of four images of four classes go through the model as one image of twice the size. The mass of a class's map
-should lie in the quarter that shows the class; by chance a quarter of it does. Nothing is taken away for this test, so
-that it does not depend on the p-values (after Rao et al. 2022, https://arxiv.org/abs/2205.10435).
+Mosaics of four images of four classes are passed through the model as one image of twice the size. The mass of the
+heatmap should lie in the quarter that shows the class; by chance 25% of it does. No part of the image is removed, so
+that this test is independent of the p-values.
+
+Source: after Rao et al. 2022, https://arxiv.org/abs/2205.10435.
 """
 
 import random
@@ -12,17 +14,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-MIN_CONFIDENCE = 0.85  # probability of its class that an image of a mosaic has at least, where there are enough of them
+MIN_CONFIDENCE = 0.85  # probability of its class that an image of a mosaic needs, if there are enough such images
 
 
 @dataclass(frozen=True)
 class Mosaics:
-    """Four images in one, N times.
+    """N mosaics of four images each.
 
     Attributes:
-        xb: N×C×2H×2W.
-        targets: the class to look for, N numbers.
-        quarters: where it is, N numbers from 0 to 3, row by row.
+        xb: mosaics, N×C×2H×2W.
+        targets: class to explain in each mosaic, N numbers.
+        quarters: quarter that shows this class, N numbers from 0 to 3, row by row.
     """
 
     xb: Tensor
@@ -30,16 +32,20 @@ class Mosaics:
     quarters: Tensor
 
 
-def make_mosaics(images: Tensor, classes: Sequence[int], sure: Sequence[float], count: int, seed: int = 0) -> Mosaics:
-    """Put four images of four classes together, `count` times; of fewer than four classes there are none.
+def make_mosaics(
+    images: Tensor, classes: Sequence[int], confidences: Sequence[float], count: int, seed: int = 0
+) -> Mosaics:
+    """Return `count` mosaics of four images of different classes, or none if there are fewer than four classes.
 
     Args:
-        images: M×C×H×W, all of which the model classifies correctly.
-        classes: M numbers.
-        sure: the probabilities of the classes, M numbers.
+        images: M×C×H×W, all classified correctly by the model.
+        classes: their classes, M numbers.
+        confidences: probabilities of these classes, M numbers.
+        count: number of mosaics.
+        seed: seed of the random choice.
     """
     generator = random.Random(seed)
-    members = _members(classes, sure)
+    members = _members(classes, confidences)
     if len(members) < 4:
         empty = torch.zeros(0, dtype=torch.long)
         return Mosaics(images.new_zeros(0, *images.shape[1:]), empty, empty)
@@ -53,12 +59,12 @@ def make_mosaics(images: Tensor, classes: Sequence[int], sure: Sequence[float], 
     return Mosaics(torch.stack(big), torch.tensor(targets), torch.tensor(quarters))
 
 
-def _members(classes: Sequence[int], sure: Sequence[float]) -> dict[int, list[int]]:
-    """By class the images of it, only the sure ones where four classes have some."""
-    for least in (MIN_CONFIDENCE, 0.0):
+def _members(classes: Sequence[int], confidences: Sequence[float]) -> dict[int, list[int]]:
+    """Return the indices of the images by class: only confident images if four classes have some, otherwise all."""
+    for threshold in (MIN_CONFIDENCE, 0.0):
         members: dict[int, list[int]] = {}
-        for i, (name, probability) in enumerate(zip(classes, sure, strict=True)):
-            if probability >= least:
+        for i, (name, probability) in enumerate(zip(classes, confidences, strict=True)):
+            if probability >= threshold:
                 members.setdefault(int(name), []).append(i)
         if len(members) >= 4:
             break
@@ -66,10 +72,11 @@ def _members(classes: Sequence[int], sure: Sequence[float]) -> dict[int, list[in
 
 
 def pointed_mass(mosaics: Mosaics, make_maps: Callable[[Tensor, Tensor], Tensor]) -> list[float]:
-    """The share of each map's mass in the right quarter, N numbers from 0 to 1; of an empty map 0.
+    """Return the share of each map's mass in the right quarter, N numbers from 0 to 1; 0 for a map of zeros.
 
     Args:
-        draw_maps: from images and their targets to maps.
+        mosaics: N mosaics.
+        make_maps: function that returns the maps of images and their targets.
     """
     if not len(mosaics.xb):
         return []

@@ -1,4 +1,4 @@
-"""What a heatmap method is asked: which model, which images, which classes."""
+"""The input of a heatmap method: the model, the images, the classes and the layer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from callbacks.gradcam.layers import CamError, Layers
 
 @dataclass(frozen=True)
 class Question:
-    """Why does `net` give the images `xb` the classes `targets`?
+    """The input of a heatmap method, which shows why `net` assigns the classes `targets` to the images `xb`.
 
     Attributes:
-        net: in eval mode, without the wrappers of compilation and data parallelism.
+        net: model in eval mode, without the wrappers of compilation and data parallelism.
         xb: images B×C×H×W.
-        targets: the class of each image, B numbers; None for the predicted one.
-        layer: the layer that the user named, or several, or None for the default.
+        targets: class to explain for each image, B numbers; None for the predicted class.
+        layer: layer or layers that the user named; None for the default.
     """
 
     net: nn.Module
@@ -27,29 +27,35 @@ class Question:
     layer: Layers = None
 
     def logits(self, xb: Tensor) -> Tensor:
-        """Logits B×n_classes of any images. Autograd records nothing for the sake of the weights.
+        """Return the logits B×n_classes of any images; autograd computes no gradients of the weights.
 
         Raises:
-            CamError: the model gives something else than logits.
+            CamError: the model does not return logits.
         """
         weights = {name: p.detach() for name, p in self.net.named_parameters()}
         logits = functional_call(self.net, weights, xb)
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(xb):
             shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise CamError(f"the model gives {shape}: heatmaps need logits B×n_classes, here with B = {len(xb)}")
+            raise CamError(f"the model returns {shape}: heatmaps need logits B×n_classes, here with B = {len(xb)}")
         return logits
 
     def checked_targets(self) -> Tensor:
-        """See `classes`; a forward pass of the images only where their predicted classes are asked for."""
+        """Return the class to explain of each image, as `classes` does, without logits.
+
+        All images are passed through the model only if their predicted classes are explained, otherwise one image.
+        """
         with torch.no_grad():
             logits = self.logits(self.xb if self.targets is None else self.xb[:1])
             return self.classes(logits.expand(len(self.xb), -1))
 
     def classes(self, logits: Tensor) -> Tensor:
-        """The class to explain of each image, B whole numbers, checked against the logits of `xb`.
+        """Return the class to explain of each image, B whole numbers.
+
+        Args:
+            logits: logits of the images, B×n_classes.
 
         Raises:
-            CamError: targets that are not one class of the model for each image.
+            CamError: the targets are not one class of the model for each image.
         """
         if self.targets is None:
             return logits.argmax(1).as_subclass(Tensor)
@@ -68,10 +74,16 @@ class Question:
 
 
 def margin(logits: Tensor, targets: Tensor) -> Tensor:
-    """By how much the class of each image is ahead: its logit less the logsumexp of the others, B numbers.
+    """Return the margin of a class: its logit minus the logsumexp of the other logits, for each image.
 
-    This is the log of the odds of the class. Unlike the probability it does not saturate. It is computed as float32 or
-    wider.
+    The margin is the log-odds of the class. Unlike the probability it does not saturate.
+
+    Args:
+        logits: B×n_classes.
+        targets: classes, B.
+
+    Returns:
+        B numbers, as float32 or wider.
     """
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     own = wide.gather(1, targets[:, None])

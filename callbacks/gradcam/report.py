@@ -1,4 +1,4 @@
-"""What `explain` found, as one typed object, and as a table that a person reads."""
+"""The results of `explain` as typed objects, and as a table for the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,13 +14,14 @@ from callbacks.gradcam.trust import Trust
 
 @dataclass(frozen=True)
 class MapReport:
-    """One map of a figure.
+    """The data of a heatmap in a figure.
 
     Attributes:
-        image: its place among the validation images.
-        true, predicted, target: classes; the map is for the last.
-        probability: of the target.
-        trust: None of a map for the true class of a misclassified image, which is only there to compare with.
+        image: index of the image among the validation images.
+        true, predicted: names of the true and the predicted class.
+        target: name of the class that the heatmap explains.
+        probability: probability of the target.
+        trust: test of the heatmap; None for the true class of a misclassified image, which is shown for comparison.
     """
 
     image: int
@@ -33,11 +34,13 @@ class MapReport:
 
 @dataclass(frozen=True)
 class MethodReport:
-    """What a method does on this model.
+    """The test results of a heatmap method on a model.
 
     Attributes:
-        passed: the share of images, chosen at random among those looked at, whose map has p ≤ 0.05.
-        pointed: the mean mass of maps in the quarter of a mosaic that shows the class.
+        method: name of the method.
+        layer: name of the layer, or of several; None for the default.
+        passed: share of a random sample of images whose heatmap has p ≤ 0.05.
+        pointed: mean share of a heatmap's mass in the quarter of a mosaic that shows the class.
     """
 
     method: str
@@ -48,13 +51,20 @@ class MethodReport:
 
 @dataclass(frozen=True)
 class ExplainReport:
-    """Everything that `explain` found.
+    """The results of `explain`.
 
     Attributes:
-        images: how many validation images were looked at, of `available`.
-        choice: the method and layer in use, and what they were chosen on.
-        usual: Grad-CAM at the last layer, which is what pytorch-grad-cam's documentation uses.
-        maps: by figure, its maps.
+        out: directory of the files.
+        files: names of the figures.
+        images: number of images that were classified.
+        available: number of images in the loader.
+        misclassified: number of misclassified images.
+        accuracy: fraction of correctly classified images.
+        choice: method and layer of the heatmaps, and how they were chosen.
+        ours: test results of that method.
+        usual: test results of Grad-CAM at the last layer, which the documentation of pytorch-grad-cam uses.
+        randomisation: comparison with heatmaps of the model with random weights.
+        maps: data of the heatmaps, by figure.
     """
 
     out: str
@@ -70,12 +80,12 @@ class ExplainReport:
     maps: dict[str, list[MapReport]]
 
     def to_dict(self) -> dict:
-        """What `explain.json` and `--json` hold."""
+        """Return the content of `explain.json`, which `--json` also prints."""
         verdict = {"passed": self.randomisation.passed, "sentence": str(self.randomisation)}
         return asdict(self) | {"randomisation": asdict(self.randomisation) | verdict}
 
     def table(self) -> Group:
-        """About twelve lines that a person reads."""
+        """Return the results as a table for the terminal, about twelve lines."""
         facts = Table(show_header=False, box=None, pad_edge=False)
         facts.add_column(style="bold", no_wrap=True)
         for name, text in self._facts():

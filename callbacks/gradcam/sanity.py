@@ -1,4 +1,4 @@
-"""Do heatmaps depend on what the model learned? The cascading test of Adebayo et al. 2018."""
+"""A test whether heatmaps depend on the learned weights: the cascading randomisation of Adebayo et al. 2018."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -12,25 +12,24 @@ from torch import Tensor, nn
 from callbacks.gradcam.layers import Layers, names_of, plain_model
 from callbacks.gradcam.maps import grad_cam, untouched
 
-COMPARISONS = 4  # how often maps are compared on the way from the logits down
-MAX_CORRELATION = 0.3  # correlation from which maps of a model without any of its weights count as alike
+COMPARISONS = 4  # number of comparisons between the first randomised part and the last
+MAX_CORRELATION = 0.3  # correlation with the maps of a fully random model below which the test is passed
 
 
 @dataclass(frozen=True)
 class Randomisation:
-    """How much maps stay alike while a copy of the model loses its weights, from the logits down.
+    """The similarity of heatmaps before and after the weights of a model are replaced by random ones.
 
-    Attributes:
-        alike: by name of up to four parts of the model, evenly spread from the last to the first: the Spearman
-            correlation, from -1 to 1, of the maps with the intact model's once that part and all after it are random; a
-            mean over the images. It should fall towards 0: a method whose maps stay alike draws the image and not the
-            model.
+    The dictionary has up to four parts of the model, from the last to the first. Its values are the Spearman
+    correlation (from -1 to 1) of the maps with those of the trained model when that part and all later parts are
+    random, as a mean over the images. They should approach 0: otherwise the maps do not depend on the model.
     """
 
     alike: dict[str, float]
 
     @property
     def passed(self) -> bool:
+        """Whether the maps of the fully random model differ enough from those of the trained model."""
         return abs(self.final) < MAX_CORRELATION
 
     @property
@@ -54,15 +53,16 @@ def randomisation_check(
     method: str = "gradcam",
     seed: int = 0,
 ) -> Randomisation:
-    """Compare maps of the model with those of copies that lose their weights.
+    """Compare the maps of a model with those of copies whose weights are randomised part by part, the last part first.
 
     Args:
-        model, xb, targets, layer, method: as of `grad_cam`; by default the class that the intact model predicts.
-        seed: of the random weights.
+        model, xb, layer, method: as in `grad_cam`.
+        targets: class to explain for each image, B numbers; by default the class that the trained model predicts.
+        seed: seed of the random weights.
 
     Source: Adebayo et al. 2018, https://arxiv.org/abs/1810.03292, section 3.1.
     """
-    layer = None if layer is None else names_of(plain_model(model), layer)  # a module is none of the copy's
+    layer = None if layer is None else names_of(plain_model(model), layer)  # names are also valid for the copy
     net = copy.deepcopy(plain_model(model))
     if targets is None:
         with untouched(net, xb.device), torch.no_grad():
@@ -84,12 +84,12 @@ def randomisation_check(
 
 
 def _parts(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The largest parts that hold weights, in the order of their definition."""
+    """Return the direct children with weights and their names, in the order of definition."""
     return ((name, child) for name, child in net.named_children() if any(True for _ in child.parameters()))
 
 
 def _rank_correlation(a: Tensor, b: Tensor) -> float:
-    """The mean over pairs of maps; a constant map has correlation 0."""
+    """Return the mean Spearman correlation of pairs of maps, both B×H×W; a constant map has correlation 0."""
     ranks = [rankdata(maps.flatten(1).cpu().numpy(), axis=1) for maps in (a, b)]
     x, y = (r - r.mean(1, keepdims=True) for r in ranks)
     size = np.sqrt((x**2).sum(1) * (y**2).sum(1))

@@ -1,4 +1,4 @@
-"""A bar for work that goes through stages: always on stderr, and only on a terminal."""
+"""A progress bar for work in stages, on stderr and only on a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress(stages: int) -> Iterator[Callable[[str], None]]:
-    """The block calls what it gets at the start of each of its stages, with the stage's name."""
+    """Show a progress bar inside this context.
+
+    Args:
+        stages: number of stages.
+
+    Yields:
+        A function to call with the name of each stage when it starts.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

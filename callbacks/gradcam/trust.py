@@ -1,10 +1,10 @@
-"""How far a heatmap can be trusted: what the model loses with the top of the map, compared with controls.
+"""A test whether removing the strongest cells of a heatmap lowers the margin more than removing other cells.
 
-The top fifth of the map's cells is blurred, and the margin of the class falls by `drop` logits. Controls are areas of
-the same size and shape: the same cells, shifted around or mirrored, and the top fifths of other images' maps, mirrored
-or not. Random pixels would be too easy a control for a smooth map, and a spot in the middle is too hard a rival for the
-mean (https://arxiv.org/abs/2304.13836). The share of controls that lower the margin as much is the p-value: of a map
-that has nothing to do with the model it is below 0.05 in 5% of the cases.
+The fifth of the cells with the highest values is blurred, which lowers the margin of the class by `drop` logits.
+Controls are other areas of the same size: the same cells, shifted or mirrored, and the top fifths of other images'
+maps, mirrored or not. Random pixels would be too weak a control for a smooth map, and a spot in the middle of the image
+would be too strong a control for the mean (https://arxiv.org/abs/2304.13836). The p-value is the share of controls that
+lower the margin at least as much. For a map that does not depend on the model, p ≤ 0.05 in 5% of the cases.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,22 +18,25 @@ from callbacks.gradcam.layers import plain_model
 from callbacks.gradcam.maps import untouched
 from callbacks.gradcam.question import margin
 
-TOP_SHARE = 0.2  # of the cells: what is taken away
-MAX_CONTROLS = 99
-SIGNIFICANCE_LEVEL = 0.05
-CONTROLS_PER_ROUND = 3  # controls of an image that are tried in one go: few, because most bad maps fail early
+TOP_SHARE = 0.2  # share of the cells that is removed
+MAX_CONTROLS = 99  # controls per map
+SIGNIFICANCE_LEVEL = 0.05  # largest p-value of a map that passes
+CONTROLS_PER_ROUND = 3  # controls per image in one batch; few, because most bad maps fail early
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Of one map.
+    """The test result of a heatmap.
 
     Attributes:
-        drop: what the margin of the class loses, in logits, when the top fifth of the map is blurred.
-        as_much: how many controls lower it as much.
-        controls: how many were tried: 99, or fewer if `as_much` came to five before, when p is above 0.05 for certain.
-        p: the p-value: (r+1)/100 of 99 controls, r/n where the test ended early (Besag and Clifford 1991).
-        agrees: filled from noisy neighbours instead of blurred, the top fifth changes the margin in the same direction.
+        drop: fall of the class's margin, in logits, when the top fifth of the map is blurred.
+        as_much: number of controls that lower the margin at least as much.
+        controls: number of controls tried: 99, or fewer if the test ended early because `as_much` had reached 5.
+        p: p-value: (as_much + 1) / 100 after 99 controls, as_much / controls if the test ended early.
+        agrees: whether the margin changes in the same direction if the top fifth is replaced by means of nearby pixels
+            instead of blurred.
+
+    Source of the early end: Besag and Clifford 1991.
     """
 
     drop: float
@@ -44,6 +47,7 @@ class Trust:
 
     @property
     def passed(self) -> bool:
+        """Whether p ≤ 0.05."""
         return self.p <= SIGNIFICANCE_LEVEL
 
 
@@ -55,12 +59,15 @@ def measure_trust(
     seed: int = 0,
     controls: int = MAX_CONTROLS,
 ) -> list[Trust]:
-    """Try the maps B×H×W of images B×C×H×W, each for one class.
+    """Test heatmaps, each for one class.
 
     Args:
-        maps: each image's controls come from all of these, so there should be several.
-        seed: fixes the choice of controls and the noise.
-        controls: for each map, at the most.
+        model: model from images to logits.
+        xb: images B×C×H×W.
+        maps: heatmaps B×H×W. Controls of each map are also taken from the others, so there should be several.
+        targets: class that each map explains, B numbers.
+        seed: seed of the choice of controls and of the noise.
+        controls: largest number of controls per map.
     """
     xb = xb.as_subclass(Tensor)
     targets = torch.as_tensor(targets, device=xb.device).as_subclass(Tensor).long()
@@ -78,18 +85,18 @@ def measure_trust(
 
 
 def top_cells(cells: Tensor) -> Tensor:
-    """1 for the fifth of the cells with the highest values, 0 for the others; both N×rows×columns."""
+    """Return 1 for the fifth of the cells with the highest values and 0 for the others; both N×rows×columns."""
     flat = cells.flatten(1)
     top = flat.topk(max(1, round(TOP_SHARE * flat.shape[1])), 1).indices
     return torch.zeros_like(flat).scatter(1, top, 1.0).view_as(cells)
 
 
 def _controls(tops: Tensor, i: int, count: int, generator: torch.Generator) -> Tensor:
-    """Areas to compare with map i, in random order: half of them from other images where there are enough."""
+    """Return control areas for map i in random order, half of them from other images if there are enough."""
     others = torch.cat([tops[:i], tops[i + 1 :]])
     others = _sample(torch.cat([others, others.flip(2)]), count // 2, generator)
     moved = torch.stack(list(_shifted_areas(tops[i])))
-    copies = -(-(count - len(others)) // len(moved))  # of a coarse grid all places may have to serve twice
+    copies = -(-(count - len(others)) // len(moved))  # a coarse grid has so few shifts that they must be used again
     moved = _sample(moved.repeat(copies, 1, 1), count - len(others), generator)
     return _sample(torch.cat([others, moved]), count, generator)
 
@@ -99,7 +106,7 @@ def _sample(areas: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def _shifted_areas(top: Tensor) -> Iterator[Tensor]:
-    """All the places of an area, and of its mirror image, that wrap around the border; its own place is left out."""
+    """Yield an area and its mirror image with all shifts (which wrap around the border), except the unshifted area."""
     rows, columns = top.shape
     for shape in (top, top.flip(1)):
         for down in range(rows):
@@ -109,7 +116,7 @@ def _shifted_areas(top: Tensor) -> Iterator[Tensor]:
 
 
 class _MarginDrops:
-    """What the margins of images lose when cells are taken away, in logits, on the CPU."""
+    """Computes by how many logits the margins of images fall when cells are removed; the results are on the CPU."""
 
     def __init__(self, net: nn.Module, xb: Tensor, targets: Tensor) -> None:
         self.net, self.xb, self.targets = net, xb, targets
@@ -117,7 +124,12 @@ class _MarginDrops:
         self.whole = self._margins(xb)
 
     def __call__(self, at: Tensor, cells: Tensor) -> Tensor:
-        """Of the images `at`, N numbers, with cells N×rows×columns blurred: N drops."""
+        """Return the falls of N margins.
+
+        Args:
+            at: indices of the images, N.
+            cells: 1 at blurred cells and 0 at others, N×rows×columns.
+        """
         parts = []
         for some, areas in zip(at.split(batch_size_for(self.xb)), cells.split(batch_size_for(self.xb)), strict=True):
             i = some.to(self.xb.device)
@@ -127,7 +139,7 @@ class _MarginDrops:
         return torch.cat(parts)
 
     def with_neighbours(self, cells: Tensor, generator: torch.Generator) -> Tensor:
-        """Of all images, with their cells filled from noisy neighbours."""
+        """Return the falls of the margins of all images with their cells replaced by means of nearby pixels."""
         return self.whole - self._margins(
             filled_from_neighbours(self.xb, to_pixels(cells.to(self.xb), self.xb), generator)
         )
@@ -138,7 +150,13 @@ class _MarginDrops:
 
 
 def _test_controls(drops: _MarginDrops, own: Tensor, controls: Tensor) -> list[tuple[int, int, float]]:
-    """Of each image, how many controls lower the margin as much, how many were tried, and the p-value."""
+    """Return for each image how many controls lower the margin as much, how many were tried, and the p-value.
+
+    Args:
+        drops: computes the falls of margins.
+        own: fall of each image's margin without its top cells, B.
+        controls: control areas, B×controls×rows×columns.
+    """
     count = controls.shape[1]
     enough = int(SIGNIFICANCE_LEVEL * (count + 1) + 1e-9)
     hits = torch.zeros(controls.shape[:2], dtype=torch.long)
@@ -154,7 +172,10 @@ def _test_controls(drops: _MarginDrops, own: Tensor, controls: Tensor) -> list[t
 
 
 def _counts(hits: Tensor, enough: int) -> tuple[int, int, float]:
-    """Hits, tries and p-value; tries end with the last hit that was needed, though others ran beside it."""
+    """Return the number of hits, the number of controls and the p-value of an image.
+
+    Controls after the last hit that was needed do not count, although they were computed in the same batch.
+    """
     reached = (hits.cumsum(0) >= enough).nonzero()
     if len(reached):
         tries = int(reached[0]) + 1

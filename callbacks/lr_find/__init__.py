@@ -1,1 +1,1 @@
-"""The learning-rate finder: a range test that leaves no trace, and what its curve supports."""
+"""The learning-rate finder: a range test and short one-cycle runs that leave the learner unchanged."""

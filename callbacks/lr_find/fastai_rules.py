@@ -1,13 +1,18 @@
-"""The suggestions that fastai's users know, read from a smoothed curve."""
+"""fastai's four rules that suggest a learning rate, applied to a smoothed curve."""
 
 import numpy as np
 from numpy import ndarray
 
-SLIDE_STEPS, SLIDE_CHANGE = 15, 0.005  # fastai's defaults: how far apart slopes are compared, and when they are alike
+SLIDE_STEPS = 15  # steps between the two slopes that `slide` compares; fastai's default
+SLIDE_CHANGE = 0.005  # difference up to which `slide` takes two slopes as equal; fastai's default
 
 
 def named_suggestions(lrs: ndarray, losses: ndarray) -> dict[str, float | None]:
-    """fastai's four rules on a curve (K rates, K smoothed losses). None where a rule ends at an end of the range.
+    """Return the suggestions of fastai's four rules by name; None if a rule chooses the first or last learning rate.
+
+    Args:
+        lrs: learning rates, K.
+        losses: smoothed losses, K.
 
     Source: the rules of fastai's `lr_find`, https://docs.fast.ai/callback.schedule.html.
     """
@@ -17,11 +22,11 @@ def named_suggestions(lrs: ndarray, losses: ndarray) -> dict[str, float | None]:
 
 
 def _rate(name: str, lr: float) -> float:
-    return float(lr / 10 if name == "minimum" else lr)  # a tenth of where the loss is lowest
+    return float(lr / 10 if name == "minimum" else lr)  # fastai suggests a tenth of the rate at the minimum
 
 
 def valley(lrs: ndarray, losses: ndarray) -> int:
-    """Half way along the longest run of falling losses, which need not be neighbours."""
+    """Return the index halfway along the longest decreasing subsequence of the losses (K)."""
     length = np.ones(len(losses), int)
     for i in range(1, len(losses)):
         length[i] += max(length[:i][losses[:i] > losses[i]], default=0)
@@ -30,7 +35,7 @@ def valley(lrs: ndarray, losses: ndarray) -> int:
 
 
 def slide(lrs: ndarray, losses: ndarray) -> int:
-    """From the right: where the slope no longer differs from that of 15 steps before."""
+    """Return the index after the last one at which the slope of the losses (K) equals the slope 15 steps later."""
     slopes = np.gradient(losses)
     change = np.abs(slopes[SLIDE_STEPS:] - slopes[:-SLIDE_STEPS])
     unchanged = np.flatnonzero(change <= SLIDE_CHANGE)
@@ -38,10 +43,10 @@ def slide(lrs: ndarray, losses: ndarray) -> int:
 
 
 def steep(lrs: ndarray, losses: ndarray) -> int:
-    """Where the loss falls fastest on the log axis."""
+    """Return the index at which the loss falls fastest over the logarithm of the learning rate."""
     return int(np.gradient(losses, np.log(lrs)).argmin())
 
 
 def minimum(lrs: ndarray, losses: ndarray) -> int:
-    """Where the loss is lowest."""
+    """Return the index of the lowest loss."""
     return int(losses.argmin())

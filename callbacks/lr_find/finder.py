@@ -1,4 +1,4 @@
-"""A learning-rate finder without side effects. It recommends nothing where the losses support nothing."""
+"""A learning-rate finder without side effects; it recommends no learning rate if the losses support none."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,9 +20,9 @@ from callbacks.picture import Picture
 from data.common.errors import InputError
 from data.common.files import replacing, write_csv, write_json
 
-RANGE_TEST_DIVISOR = 4  # the range test takes the first 1/4 of the steps, short one-cycle runs the others
-MIN_TRIAL_STEPS = 5  # shorter runs have no cycle
-DEFAULT_RUN_EPOCHS = 10  # of the run that the rate is for, where its length is not given
+RANGE_TEST_DIVISOR = 4  # divisor of the steps: the range test takes 1/4, the short one-cycle runs take the rest
+MIN_TRIAL_STEPS = 5  # steps that a short run needs to have a cycle
+DEFAULT_RUN_EPOCHS = 10  # epochs of the run that the learning rate is for, if its length is not given
 FASTAI_RULES = {
     schedule.valley: "valley",
     schedule.slide: "slide",
@@ -32,23 +32,23 @@ FASTAI_RULES = {
 
 
 class LRFindError(InputError):
-    """The range test cannot be run as it was asked for."""
+    """Raised if the arguments of the finder are invalid or the loader has no batch."""
 
 
 @dataclass(frozen=True)
 class LRFound:
-    """What the finder found. Every rate is None where the losses support none; `abstained` then says why.
+    """The result of the finder. If the losses support no recommendation, every rate is None and `abstained` says why.
 
     Attributes:
-        sweeps: every step that was taken: the range test first, then each trial.
-        curve: the range test, smoothed.
-        trials: short one-cycle runs by rising peak; none where the range test supports no rate.
-        lr: the recommended peak of a one-cycle run.
-        low, high: the lowest and highest recommendation of single batches at the end of the trials.
-        valley, slide, steep, minimum: fastai's suggestions on the curve.
-        abstained: why nothing is recommended, or None.
-        asked: the names of fastai's suggestions that iterating over the result gives.
-        pictured: a notebook shows the picture too.
+        sweeps: learning rates and losses of all steps: the range test first, then each trial.
+        curve: smoothed range test.
+        trials: short one-cycle runs, by rising peak; empty if the range test supports no learning rate.
+        lr: recommended peak learning rate of a one-cycle run.
+        low, high: lowest and highest recommendation of single batches at the end of the trials.
+        valley, slide, steep, minimum: suggestions of fastai's rules on the curve.
+        abstained: reason why nothing is recommended, or None.
+        asked: names of fastai's suggestions that iteration over the result yields.
+        pictured: whether a notebook shows the figure of the result.
     """
 
     sweeps: tuple[Sweep, ...]
@@ -66,7 +66,10 @@ class LRFound:
     pictured: bool = True
 
     def __iter__(self) -> Iterator[float | None]:
-        """fastai's users unpack what they asked for: `low, steep = learn.lr_find(suggest_funcs=(minimum, steep))`."""
+        """Iterate over the requested suggestions, so that fastai's way to unpack them works.
+
+        Example: `low, steep = learn.lr_find(suggest_funcs=(minimum, steep))`.
+        """
         return (getattr(self, name) for name in self.asked)
 
     def __repr__(self) -> str:
@@ -80,19 +83,20 @@ class LRFound:
 
     @property
     def suggestions(self) -> dict[str, float | None]:
+        """The suggestions of fastai's rules, by name."""
         return {name: getattr(self, name) for name in ("valley", "slide", "steep", "minimum")}
 
     @property
     def stopped(self) -> list[str]:
-        """Where and why the range test and trials ended early."""
+        """For each range test or trial that ended early, where and why it did."""
         return [sweep.stopped for sweep in self.sweeps if sweep.stopped]
 
     def loss_at(self, lr: float) -> float:
-        """The smoothed loss at a rate."""
+        """Return the smoothed loss of the range test at a learning rate."""
         return float(np.interp(np.log(lr), np.log(self.curve.lrs), self.curve.losses))
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in plain numbers, lists and strings."""
+        """Return the whole result in plain numbers, lists and strings, as in `lr_find.json`."""
         sweeps = [{"lrs": s.lrs.tolist(), "losses": s.losses.tolist(), "stopped": s.stopped} for s in self.sweeps]
         curve = {"lrs": self.curve.lrs.tolist(), "losses": self.curve.losses.tolist()}
         choice = {"lr": self.lr, "low": self.low, "high": self.high, "abstained": self.abstained}
@@ -101,15 +105,16 @@ class LRFound:
         return {**choice, **found, "curve": curve, "sweeps": sweeps}
 
     def summary(self) -> dict[str, Any]:
-        """The choice without the curves."""
+        """Return the recommendation and the suggestions, without the curves."""
         choice = {"lr": self.lr, "low": self.low, "high": self.high, "abstained": self.abstained}
         return choice | self.suggestions | {"stopped": self.stopped}
 
     def plot(self) -> Picture:
+        """Plot the result; see `plot_lr`."""
         return plot_lr(self)
 
     def save(self, folder: Path) -> None:
-        """Write `lr_find.png`, `lr_find.csv` (a row a step) and `lr_find.json` into `folder`."""
+        """Write `lr_find.png`, `lr_find.csv` (one row per step) and `lr_find.json` into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         rows = [
             {"sweep": i, "step": step, "lr": lr, "loss": loss}
@@ -129,20 +134,21 @@ def find_lr(
     num_it: int = 200,
     run_steps: int | None = None,
 ) -> LRFound:
-    """Find the peak rate of a one-cycle run. `learn` and all random states stay as they are.
+    """Find the peak learning rate for a one-cycle run, without changing `learn` or any random state.
 
-    A range test shows at which rates the loss moves. Where it is lowest depends on how long the test is, so it is no
-    peak to train with. Short one-cycle runs at a few peaks around it therefore follow. The mean of the peaks, each
-    weighted by how far its run ended below the worst, and raised for the length of the real run, is the recommendation.
+    A range test shows at which learning rates the loss changes. The rate of its lowest loss depends on the length of
+    the test and is no suitable peak. Therefore short one-cycle runs with a few peaks around that rate follow. The
+    recommendation is the geometric mean of the peaks, weighted by how far each run ended below the worst run, and
+    increased for the length of the real run.
 
     Args:
         learn: any fastai `Learner`.
-        start_lr, end_lr: both ends of the range; the range test reaches them exactly.
-        num_it: steps of training, in all; fewer are taken where the range test supports no rate.
-        run_steps: the length of the run that the rate is for; without it, ten epochs.
+        start_lr, end_lr: lowest and highest learning rate of the range test.
+        num_it: number of training steps in total; fewer are taken if the range test supports no learning rate.
+        run_steps: length in steps of the run that the learning rate is for; by default ten epochs.
 
     Raises:
-        LRFindError: a range or a count that cannot be, or no training batch.
+        LRFindError: the range or the number of steps is invalid, or the training loader has no batch.
     """
     _check(learn, start_lr, end_lr, num_it)
     points = min(num_it, max(num_it // RANGE_TEST_DIVISOR, MIN_POINTS))
@@ -168,14 +174,18 @@ def _check(learn: Learner, start_lr: float, end_lr: float, num_it: int) -> None:
     if num_it < 4:
         raise LRFindError(f"`num_it` {num_it}: must be at least 4")
     if len(learn.dls.train) == 0:
-        raise LRFindError("the training loader gives no batch; take a smaller `batch_size` or more images")
+        raise LRFindError("the training loader has no batch; use a smaller `batch_size` or more images")
 
 
 def requested_rules(stop_div: bool, suggest_funcs: Callable | Sequence[Callable] | None) -> tuple[str, ...]:
-    """The names of the suggestions that arguments of fastai's `lr_find` ask for.
+    """Return the names of the suggestions that the arguments of fastai's `lr_find` request.
+
+    Args:
+        stop_div: fastai's switch to stop at divergence; only True is possible.
+        suggest_funcs: fastai's rules, one or several; None for `valley`.
 
     Raises:
-        LRFindError: what this finder does not do.
+        LRFindError: this finder does not support the argument.
     """
     if not stop_div:
         raise LRFindError("`stop_div` False: this finder always stops where the loss diverges; leave the argument out")
@@ -186,7 +196,7 @@ def requested_rules(stop_div: bool, suggest_funcs: Callable | Sequence[Callable]
 
 
 def _recommended(curve: Sweep, first: Sweep, trials: tuple[Trial, ...], rates: Sequence[float]) -> LRFound:
-    """The rates are the recommendation and both ends of its range."""
+    """Return a result with a recommendation: `rates` holds the recommended rate and the two ends of its range."""
     lr, low, high = rates
     named = named_suggestions(curve.lrs, curve.losses)
     return replace(LRFound(_all_steps(first, trials), curve, trials, lr, low, high), **named)  # type: ignore[arg-type]

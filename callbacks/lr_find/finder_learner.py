@@ -1,4 +1,4 @@
-"""A twin of a learner: it steps like the original and shares neither weights nor optimizer nor callbacks with it."""
+"""The learner that the finder trains: a copy that shares no weights, optimizer or callbacks with the original."""
 
 from copy import copy, deepcopy
 from itertools import chain
@@ -14,40 +14,44 @@ FIT_START_AND_END = {"before_fit", "after_fit"}
 
 
 def finder_learner_of(learn: Learner) -> Learner:
-    """A learner that steps like `learn`, on copies of its model, loss, optimizer and the callbacks that `joins` admits.
+    """Return a learner whose steps are those of `learn`, with copies of its model, loss, optimizer and callbacks.
 
-    What the twin does never reaches the original, however it ends, except through what they share: the loaders and
-    the global random states (see `preserve`).
+    Only the callbacks for which `joins` is true are copied. Training the copy changes nothing of `learn` except the
+    loaders, which both share, and the global random states (see preserve.py).
     """
-    finder_learner = copy(learn)
-    memo = {id(learn): finder_learner, id(learn.dls): learn.dls} | _computed_tensors(learn.model)
+    clone = copy(learn)
+    memo = {id(learn): clone, id(learn.dls): learn.dls} | _computed_tensors(learn.model)
     for name in ("model", "loss_func", "opt", "opt_func"):  # one memo: the optimizer's parameters are the model's
-        setattr(finder_learner, name, deepcopy(getattr(learn, name), memo))
-    finder_learner.cbs = L(deepcopy(cb, memo) for cb in learn.cbs if joins(cb))
-    for cb in finder_learner.cbs:
-        setattr(finder_learner, cb.name, cb)
-    if finder_learner.opt is None:
-        finder_learner.create_opt()
-    if finder_learner.wd is not None:  # as `Learner.fit` does
-        finder_learner.opt.set_hypers(wd=finder_learner.wd)
-    return finder_learner
+        setattr(clone, name, deepcopy(getattr(learn, name), memo))
+    clone.cbs = L(deepcopy(cb, memo) for cb in learn.cbs if joins(cb))
+    for cb in clone.cbs:
+        setattr(clone, cb.name, cb)
+    if clone.opt is None:
+        clone.create_opt()
+    if clone.wd is not None:  # `Learner.fit` also sets it after making the optimizer
+        clone.opt.set_hypers(wd=clone.wd)
+    return clone
 
 
 def joins(cb: Callback) -> bool:
-    """Whether a callback takes part in the steps of the finder, because it shapes them; it tells by what it defines.
+    """Return whether a callback takes part in the steps of the finder because it may change them.
 
-    Callbacks that look at results define `after_batch` or `after_epoch`: recorders, trackers, progress, loggers. Those
-    that define `before_fit` and `after_fit` and nothing else keep something open for a fit, as a file. All others join.
-    `shapes_step = True` or `False` on the callback overrules this.
+    The attribute `shapes_step` of the callback decides. Without it, callbacks with `after_batch` or `after_epoch` do
+    not take part, because they process results: recorders, trackers, progress displays, loggers. Callbacks with only
+    `before_fit` and `after_fit` do not either, because they hold a resource, such as a file, during a fit. All others
+    take part.
     """
-    told = getattr(cb, "shapes_step", None)
-    if told is not None:
-        return told
+    shapes_step = getattr(cb, "shapes_step", None)
+    if shapes_step is not None:
+        return shapes_step
     defined = {name for name in EVENTS if hasattr(cb, name)}
     return bool(defined) and not defined & RESULT_EVENTS and defined != FIT_START_AND_END
 
 
 def _computed_tensors(model: nn.Module) -> dict[int, Tensor]:
-    """Copies of the tensors that modules computed and kept, as weight normalisation does: `deepcopy` refuses those."""
+    """Return copies, by id, of the computed tensors that modules keep, such as those of weight normalisation.
+
+    `deepcopy` takes them from here, because it cannot copy tensors that are not leaves.
+    """
     kept = chain.from_iterable(vars(module).values() for module in model.modules())
     return {id(t): t.detach().clone() for t in kept if isinstance(t, Tensor) and not t.is_leaf}

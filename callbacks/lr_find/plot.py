@@ -1,4 +1,4 @@
-"""The picture of what the finder measured."""
+"""The figure of the learning-rate finder."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,11 @@ MARKERS = {"valley": "o", "slide": "s", "steep": "^", "minimum": "D"}
 
 
 def plot_lr(found: "LRFound") -> Picture:
-    """Loss over rate, log axis: the range test, the ends of short runs by their peak, all suggestions, the range."""
+    """Plot the result of the finder: losses over the learning rate on a log axis, and the suggestions.
+
+    The figure shows the range test, the final losses of the short runs over their peaks, fastai's suggestions, and the
+    recommendation with its range.
+    """
     figure = Picture(figsize=(9.5, 5), layout="constrained")
     axes = figure.subplots()
     first = found.sweeps[0]
@@ -56,11 +60,11 @@ def _mark_choice(axes: Axes, found: "LRFound") -> None:
     low, high = found.low or found.lr, found.high or found.lr
     axes.axvspan(low, high, color=CHOICE_COLOUR, alpha=0.2, lw=0, label=f"{low:.2g} to {high:.2g}")
     axes.axvline(found.lr, color=CHOICE_COLOUR, lw=2, label=f"recommended {found.lr:.2g}")
-    axes.set_title("; ".join([f"Recommended rate {found.lr:.2g}", *found.stopped[:1]]), fontsize=10)
+    axes.set_title("; ".join([f"Recommended learning rate {found.lr:.2g}", *found.stopped[:1]]), fontsize=10)
 
 
 def _limit_losses(axes: Axes, found: "LRFound") -> None:
-    """An exploding loss would press the rest of the curve flat: as much is shown above its start as below."""
+    """Limit the loss axis: at most as much above the first loss as below it, so that divergence hides nothing."""
     tested = found.sweeps[0].losses.tolist()
     if not tested:
         return

@@ -1,4 +1,4 @@
-"""Leave no trace on what every learner shares: a loader's position and generators, global random states, autocast."""
+"""Contexts that restore the state of a loader, the random generators and autocast at their end."""
 
 import random
 from collections.abc import Iterable, Iterator
@@ -12,12 +12,12 @@ import torch
 
 from callbacks.random_generators import RestoreState, global_generators
 
-MAX_CONTAINER_ITEMS = 1000  # a longer list holds items, not transforms
+MAX_CONTAINER_ITEMS = 1000  # items up to which a container is searched; a longer one holds data, not transforms
 
 
 @contextmanager
 def preserved(dl: Any) -> Iterator[None]:
-    """Put back, however the block ends, the loader `dl`, the generators inside it, the global ones, and autocast."""
+    """Restore the loader `dl`, the generators inside it, the global generators and autocast when the block ends."""
     with ExitStack() as undo:
         for restore in (*global_generators(), _autocast(), *map(_generator, generators_in(dl)), _loader(dl)):
             undo.callback(restore)
@@ -26,7 +26,7 @@ def preserved(dl: Any) -> Iterator[None]:
 
 @contextmanager
 def autocast_preserved() -> Iterator[None]:
-    """Put autocast back as it was, however the block ends."""
+    """Restore the state of autocast when the block ends, also after an exception."""
     restore = _autocast()
     try:
         yield
@@ -35,7 +35,7 @@ def autocast_preserved() -> Iterator[None]:
 
 
 def generators_in(thing: Any) -> list:
-    """The random generators that an object holds, directly or in the attributes and short containers inside it."""
+    """Return the random generators inside an object: in its attributes, in theirs, and in short containers."""
     found, seen, waiting = [], set(), [thing]
     while waiting:
         thing = waiting.pop()
@@ -66,7 +66,10 @@ def _generator(generator: Any) -> RestoreState:
 
 
 def _loader(dl: Any) -> RestoreState:
-    """A loader's attributes, and its `epoch` and `start` where it has them: those may be held outside it."""
+    """Return a function that restores a loader's attributes.
+
+    `epoch` and `start` are restored separately, because they may be properties whose values are kept elsewhere.
+    """
     attributes = dict(vars(dl))
     position = {name: getattr(dl, name) for name in ("epoch", "start") if hasattr(dl, name)}
 
@@ -81,7 +84,10 @@ def _loader(dl: Any) -> RestoreState:
 
 
 def _autocast() -> RestoreState:
-    """An exception inside a step under fastai's MixedPrecision leaves autocast entered, and its weight cache alive."""
+    """Return a function that restores the state of autocast.
+
+    An exception inside a step with fastai's `MixedPrecision` leaves autocast on and its weight cache filled.
+    """
     devices = ("cpu", "cuda")
     enabled, depth = [torch.is_autocast_enabled(device) for device in devices], _autocast_depth()
     dtypes = [torch.get_autocast_dtype(device) for device in devices]

@@ -1,4 +1,7 @@
-"""One sweep of a learning-rate range test (Smith 2017, https://arxiv.org/abs/1506.01186)."""
+"""A sweep: training steps with a given learning rate each, as in a range test.
+
+Source: Smith 2017, https://arxiv.org/abs/1506.01186.
+"""
 
 import math
 from collections.abc import Generator
@@ -16,19 +19,19 @@ from torch import nn
 from callbacks.lr_find.finder_learner import finder_learner_of
 from data.common.progress import on_terminal
 
-STEPS_BETWEEN_CHECKS = 10  # steps between looks at losses on a device, each of which waits for it
-MEAN_DECAY = 0.9  # of the running mean that divergence is judged by
-DIVERGENCE_RISE = 2.0  # the loss has diverged this many starting losses above its lowest
+STEPS_BETWEEN_CHECKS = 10  # steps between checks on an accelerator, where reading the losses waits for the device
+MEAN_DECAY = 0.9  # weight of the previous value in the running mean of the loss
+DIVERGENCE_RISE = 2.0  # rise of the running mean above its minimum that counts as divergence, in starting losses
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The loss at every rate of one sweep, up to where it stopped.
+    """The losses of a sweep.
 
     Attributes:
-        lrs: the rate of each step, float64, K.
-        losses: the loss of each step before its update, float64, K; all finite.
-        stopped: why the sweep ended before its last rate, or None.
+        lrs: learning rate of each step up to the end of the sweep, float64, K.
+        losses: loss of each step before its update, float64, K; all finite.
+        stopped: reason why the sweep ended before its last learning rate, or None.
     """
 
     lrs: np.ndarray
@@ -37,48 +40,47 @@ class Sweep:
 
 
 def sweep(learn: Learner, lrs: np.ndarray, title: str = "range test") -> Sweep:
-    """Step a twin of `learn` once at each rate. This advances the loader, which they share, and the global generators.
+    """Train a copy of `learn` for one step at each learning rate.
+
+    This advances the training loader, which the copy shares with `learn`, and the global random generators.
 
     Args:
-        learn: stays as it is.
-        lrs: the rates, K.
-        title: of the bar that a terminal shows meanwhile.
+        learn: learner to copy; its model, optimizer and callbacks do not change.
+        lrs: learning rates, K.
+        title: title of the progress bar, which is shown on a terminal.
     """
-    finder_learner = finder_learner_of(learn)
-    _begin_fit(finder_learner, len(lrs))
+    clone = finder_learner_of(learn)
+    _begin_fit(clone, len(lrs))
     on_device, losses = [], []
-    with Progress(**on_terminal()) as bar, closing(_endless_batches(finder_learner.dls.train)) as batches:
+    with Progress(**on_terminal()) as bar, closing(_endless_batches(clone.dls.train)) as batches:
         task = bar.add_task(title, total=len(lrs))
         for step, (lr, batch) in enumerate(zip(lrs, batches, strict=False), 1):
-            finder_learner.opt.set_hyper("lr", float(lr))
-            finder_learner.one_batch(step - 1, batch)
-            finder_learner.train_iter, finder_learner.pct_train = step, step / len(lrs)
+            clone.opt.set_hyper("lr", float(lr))
+            clone.one_batch(step - 1, batch)
+            clone.train_iter, clone.pct_train = step, step / len(lrs)
             bar.advance(task)
-            on_device.append(finder_learner.loss.detach().float())
-            if finder_learner.loss.is_cpu or step % STEPS_BETWEEN_CHECKS == 0 or step == len(lrs):
+            on_device.append(clone.loss.detach().float())
+            if clone.loss.is_cpu or step % STEPS_BETWEEN_CHECKS == 0 or step == len(lrs):
                 losses += torch.stack(on_device).tolist()
                 on_device.clear()
                 if _usable_losses(losses)[1]:
                     break
     kept, why = _usable_losses(losses)
-    return Sweep(lrs[:kept], np.array(losses[:kept]), why and f"{why} at step {kept + 1}, rate {lrs[kept]:.2g}")
-
-
-def _begin_fit(finder_learner: Learner, steps: int) -> None:
-    """What fastai's `TrainEvalCallback` does at the start of a fit, and its events."""
-    finder_learner.n_epoch, finder_learner.epoch, finder_learner.n_iter, finder_learner.dl = (
-        1,
-        0,
-        steps,
-        finder_learner.dls.train,
+    return Sweep(
+        lrs[:kept], np.array(losses[:kept]), why and f"{why} at step {kept + 1}, learning rate {lrs[kept]:.2g}"
     )
-    finder_learner.train_iter, finder_learner.pct_train, finder_learner.training = 0, 0.0, True
-    device = getattr(finder_learner.dls, "device", default_device())
-    finder_learner.model.train().to(device)
-    if isinstance(finder_learner.loss_func, nn.Module):
-        finder_learner.loss_func.to(device)
+
+
+def _begin_fit(clone: Learner, steps: int) -> None:
+    """Do what fastai's `TrainEvalCallback` does at the start of a fit, and send the events of the start."""
+    clone.n_epoch, clone.epoch, clone.n_iter, clone.dl = 1, 0, steps, clone.dls.train
+    clone.train_iter, clone.pct_train, clone.training = 0, 0.0, True
+    device = getattr(clone.dls, "device", default_device())
+    clone.model.train().to(device)
+    if isinstance(clone.loss_func, nn.Module):
+        clone.loss_func.to(device)
     for event in ("before_fit", "before_epoch", "before_train"):
-        finder_learner(event)
+        clone(event)
 
 
 def _endless_batches(dl: DataLoader) -> Generator[tuple]:
@@ -87,7 +89,7 @@ def _endless_batches(dl: DataLoader) -> Generator[tuple]:
 
 
 def _usable_losses(losses: list[float]) -> tuple[int, str | None]:
-    """How many losses come before the first that is not finite or tells of divergence, and which of the two it is."""
+    """Return the number of usable losses, and why the sweep must stop (None if it need not)."""
     mean, lowest = losses[0], math.inf
     for i, loss in enumerate(losses):
         if not math.isfinite(loss):

@@ -1,4 +1,4 @@
-"""Short one-cycle runs from the weights of a learner, one for each of a few peak rates."""
+"""Trials: short one-cycle runs from the weights of a learner, each with another peak learning rate."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from callbacks.lr_find.suggest import PEAK_RATIO
 from callbacks.lr_find.sweep import Sweep, sweep
 from callbacks.training.schedule import OneCycle
 
-TRIAL_COUNT = 6
-TRIAL_CYCLE = OneCycle([1.0], div=5.0, div_final=1e5, pct_start=5 / 24, decay="linear")  # that of the default recipe
-END_DIVISOR = 5  # a run is judged by the last 1/5 of its steps, at least one
+TRIAL_COUNT = 6  # trials, or fewer if the range of learning rates is short
+TRIAL_CYCLE = OneCycle([1.0], div=5.0, div_final=1e5, pct_start=5 / 24, decay="linear")  # as in the default recipe
+END_DIVISOR = 5  # divisor of a trial's steps: its final loss is the mean over the last 1/5, at least one step
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Trial:
     """A short one-cycle run.
 
     Attributes:
-        peak: its highest rate.
-        taken: its rates and losses, up to where it stopped.
-        ends: the loss of its last steps, B; infinite where it stopped before them.
+        peak: peak learning rate.
+        taken: learning rates and losses of the steps, up to where the run stopped.
+        ends: losses of the last steps, B; infinite if the run stopped early.
     """
 
     peak: float
@@ -31,27 +31,28 @@ class Trial:
 
     @property
     def loss(self) -> float | None:
-        """The mean loss of the last steps, or None where it stopped before them."""
+        """The mean loss of the last steps; None if the run stopped early."""
         return float(self.ends.mean()) if np.isfinite(self.ends).all() else None
 
 
 def trial_rates(peak: float, steps: int) -> np.ndarray:
-    """The rates (`steps`) of a one-cycle run, all positive."""
+    """Return the learning rate of each of `steps` steps of a one-cycle run; all are positive."""
     return peak * np.array(TRIAL_CYCLE.table(steps))[:, 0]
 
 
 def try_peaks(learn: Learner, lowest: float, bounds: tuple[float, float], steps: int) -> tuple[Trial, ...]:
-    """Trials by rising peak. Every trial starts from the weights of `learn`, which stay, and has the same batches.
+    """Run the trials and return them by rising peak; the weights of `learn` do not change.
 
-    The peaks begin near the rate at which the range test is lowest, because a short run is best at that rate or above,
-    and reach two decades up, or as far as the range does. Where that rate is uncertain, the range decides, and the
-    peaks are the same for every seed.
+    All trials start from the weights of `learn` and have the same batches. The peaks start near the learning rate at
+    which the loss of the range test is lowest, because the best peak of a short run is that rate or higher. They reach
+    about two decades further, but not beyond `bounds`. If the upper bound limits them, they do not depend on `lowest`
+    and are thus the same for every seed.
 
     Args:
-        learn: the learner.
-        lowest: the rate at which the range test is lowest.
-        bounds: the lowest and the highest peak allowed.
-        steps: of each trial.
+        learn: learner to start from.
+        lowest: learning rate at which the loss of the range test is lowest.
+        bounds: lowest and highest peak allowed.
+        steps: steps of each trial.
     """
     start, end = bounds
     top = min(end, lowest * PEAK_RATIO**TRIAL_COUNT)

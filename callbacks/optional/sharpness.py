@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation: the gradient at the worst point near the weights."""
+"""Sharpness-aware minimisation (SAM): steps with the gradient at the point near the weights where the loss is high."""
 
 from contextlib import nullcontext
 
@@ -9,18 +9,19 @@ from torch import nn
 from callbacks.optional import turned_on_by
 from callbacks.training.norm_layers import norm_statistics_kept
 
-RADIUS = 0.05  # distance of the worst point from the weights, in their own units
+RADIUS = 0.05  # distance from the weights to the point of the second gradient, in the units of the weights
 
 
 @turned_on_by("sam")
 class SharpnessAware(Callback):
-    """In the last part of a run, steps along the gradient at the weights plus `RADIUS` times the unit gradient.
+    """Uses sharpness-aware minimisation in the last part of a run.
 
-    It computes that second gradient on the same batch, so a step costs two. Norm statistics follow the first forward
-    pass alone.
+    The optimizer steps with the gradient at the weights plus `RADIUS` times the unit gradient. This second gradient is
+    computed on the same batch, so that a step takes twice as long. The running statistics of norm layers are updated by
+    the first forward pass only.
 
     Args:
-        fraction: the last part of the run in which it works.
+        fraction: length of that part, as a fraction of the run.
 
     Source: Foret et al. 2021, https://arxiv.org/abs/2010.01412.
     """
@@ -37,7 +38,7 @@ class SharpnessAware(Callback):
         weights = [p.detach().clone() for p in params]
         self._to_worst_point(params)
         self.opt.zero_grad()
-        precision = getattr(self.learn, "precision_context", nullcontext)  # fastai's own learner has none
+        precision = getattr(self.learn, "precision_context", nullcontext)  # fastai's `Learner` does not have it
         with norm_statistics_kept(self.model), precision():
             training_pass = getattr(self.learn, "parallel", None) or self.model
             loss = self.loss_func(training_pass(*self.xb), *self.yb)
@@ -51,4 +52,4 @@ class SharpnessAware(Callback):
         norm = nn.utils.get_total_norm(grads)
         with torch.no_grad():
             for param, grad in zip(params, grads, strict=True):
-                param.add_(grad * (RADIUS / (norm + 1e-12)))  # a gradient of zero moves nothing
+                param.add_(grad * (RADIUS / (norm + 1e-12)))  # 1e-12: no division by zero where all gradients are 0

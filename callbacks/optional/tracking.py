@@ -1,4 +1,4 @@
-"""Sends the figures of a run to a tracker while it trains."""
+"""A callback that sends the metrics of a run to an experiment tracker during training."""
 
 import numpy as np
 from fastai.callback.core import Callback
@@ -12,12 +12,13 @@ from callbacks.tracking import TrackingError, installed
 
 @turned_on_by("log")
 class Tracking(Callback):
-    """Sends the recipe at the start, a row of figures after each epoch, and the curves at the end.
+    """Sends the recipe at the start, the history row after each epoch, and the figure of the curves at the end.
 
-    The tracker writes into a folder of the run directory that has its name. A resumed run goes on after its last epoch.
+    The tracker writes into a folder of the run directory that is named after it. A resumed run continues after its last
+    epoch.
 
     Args:
-        name: of the tracker; see `callbacks.tracking`.
+        name: name of the tracker: tensorboard, wandb or mlflow.
 
     Raises:
         TrackingError: the tracker is not installed, or the learner has no run directory.
@@ -33,8 +34,8 @@ class Tracking(Callback):
 
         run = getattr(self.learn, "run_dir", None)
         if run is None:
-            raise TrackingError(f"`log` {self.tracker_name} writes into a run directory: pass `out`")
-        PartialState()  # accelerate's trackers ask it which process they are in
+            raise TrackingError(f"`log` {self.tracker_name} writes into a run directory: pass `out` to create one")
+        PartialState()  # accelerate's trackers need it to find the rank of the process
         self.tracker = self.backend.start(run.path / self.tracker_name)
         self.tracker.start()
         settings = self.learn.plan.to_dict()
@@ -55,7 +56,7 @@ class Tracking(Callback):
 
 
 def _pixels(figure: Picture) -> np.ndarray:
-    """The picture as H×W×3, uint8."""
+    """Return the figure as an image, H×W×3 uint8."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)

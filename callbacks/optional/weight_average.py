@@ -1,4 +1,4 @@
-"""An average of the weights, which is what validation and the end of a run see."""
+"""An average of the weights over the training steps, which validation measures and the run saves."""
 
 from fastai.callback.core import Callback
 from torch import Tensor
@@ -7,21 +7,23 @@ from torch.optim.swa_utils import get_swa_multi_avg_fn
 from callbacks.optional import turned_on_by
 from callbacks.order import WEIGHT_AVERAGE
 
-to_mean = get_swa_multi_avg_fn()  # (averages, tensors, n): averages of n become averages of n + 1, in one launch
+update_means = get_swa_multi_avg_fn()  # (means, tensors, n): updates means of n values to means of n + 1, in place
 
-Tensors = dict[str, Tensor]  # by their names in the model
+Tensors = dict[str, Tensor]  # tensors by their names in the model
 
 
 class WeightAverage(Callback):
-    """Averages weights and norm statistics over the steps; the model holds the average wherever it is looked at.
+    """Averages weights and norm statistics over the steps, and puts the average into the model outside training.
 
-    From the start of a validation until the next training part the model holds the average, so that callbacks judge and
-    save what was measured. It also holds the average after a fit, however that ended, once a step was taken.
+    The model holds the average from the start of a validation until the next training part, so that other callbacks
+    save the weights that were measured. It also holds the average after a fit that took a step, also after an
+    exception.
 
-    The average is the mean of all steps until they are more than the horizon, and exponential from then on.
+    The average is the mean over all steps while their number is below the horizon, and an exponential moving average
+    after that.
 
     Args:
-        horizon: how many steps the average looks back on, as a fraction of the run.
+        horizon: number of steps that the average covers, as a fraction of the run.
 
     Source: Polyak and Juditsky 1992; exponential as in Tarvainen and Valpola 2017, https://arxiv.org/abs/1703.01780.
     """
@@ -34,15 +36,15 @@ class WeightAverage(Callback):
 
     def _forget(self) -> None:
         self.steps, self.average = 0, Tensors()
-        self.trained: Tensors | None = None  # the weights that training goes on with, while the model holds the average
+        self.trained: Tensors | None = None  # weights of the last step, kept while the model holds the average
 
     def before_fit(self) -> None:
         self._forget()
         self.average = self._copy()
-        self.most = max(1.0, self.horizon * self.n_epoch * len(self.dls.train))  # steps
+        self.max_steps = max(1.0, self.horizon * self.n_epoch * len(self.dls.train))
 
     def _live(self) -> Tensors:
-        """What is averaged: all but the counts of batches."""
+        """Return the tensors that are averaged: all of the model except the batch counts of norm layers."""
         return {name: tensor for name, tensor in self.model.state_dict().items() if tensor.is_floating_point()}
 
     def _copy(self) -> Tensors:
@@ -56,7 +58,7 @@ class WeightAverage(Callback):
 
     def after_step(self) -> None:
         self.steps += 1
-        to_mean(self.averages, self.live, min(self.steps, self.most) - 1)
+        update_means(self.averages, self.live, min(self.steps, self.max_steps) - 1)
 
     def before_validate(self) -> None:
         if self.steps and not self.trained:
@@ -81,4 +83,5 @@ class WeightAverage(Callback):
 
 @turned_on_by("ema")
 def weight_average(on: bool) -> WeightAverage:
+    """Return the callback with its default horizon; the setting `ema` only turns it on."""
     return WeightAverage()

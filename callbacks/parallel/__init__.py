@@ -1,1 +1,1 @@
-"""One run trained by several processes, each with its part of every batch."""
+"""Data-parallel training: several processes train one run, and each computes a part of every batch."""

@@ -1,4 +1,4 @@
-"""Each process takes its part of every batch; together they do the step of the whole batch."""
+"""The data-parallel step: each process computes a part of every batch, and all take the step of the whole batch."""
 
 import torch
 from fastai.callback.core import Callback
@@ -10,15 +10,15 @@ from callbacks.training.norm_layers import norm_statistics
 
 
 class ParallelPass:
-    """The training pass of a model whose gradients become those of the mean over the whole batch.
+    """The forward pass of a model in training; its backward pass computes the gradients of the whole batch.
 
     Args:
-        processes: that train together.
-        model: its parameters get the gradients.
+        processes: processes that train together.
+        model: model whose parameters receive the gradients.
 
     Attributes:
-        weight: of this process's gradients in the mean over the processes. It is 1 where all have as many images, and
-            N·(images here)/(images of the batch) for N processes otherwise.
+        weight: weight of this process's gradients in the mean over the N processes:
+            N · (images of this process) / (images of the batch). It is 1 if all processes have equally many images.
     """
 
     def __init__(self, processes: Processes, model: nn.Module) -> None:
@@ -32,15 +32,15 @@ class ParallelPass:
 
 
 class DataParallel(Callback):
-    """Shares the batches of a fit between processes, and shows every callback the whole batch's results.
+    """Splits each batch of a fit between the processes, and gathers the results for the other callbacks.
 
-    At `after_batch` the learner's predictions, targets and loss are those of all images of the batch, in its order, in
-    every process: each image counts once, whatever their number. Norm layers normalise with the part of the batch that
-    the process has; their running statistics are averaged over the processes after each backward pass, so that all
-    processes hold one model.
+    At `after_batch` the learner's predictions, targets and loss are those of the whole batch, in its order, in every
+    process. Each image counts once, also if the batch cannot be split evenly. Norm layers normalise with the statistics
+    of the process's own images; their running statistics are averaged over the processes after each backward pass, so
+    that all processes hold the same model.
 
     Args:
-        processes: that train together.
+        processes: processes that train together.
     """
 
     order, shapes_step = DATA_PARALLEL, False
@@ -56,15 +56,15 @@ class DataParallel(Callback):
     def before_batch(self) -> None:
         self.sizes: list[int] = []
         self.passed = False
-        if share := getattr(self.dl, "share", None):  # a copy of a loader has none, and gives all images
+        if share := getattr(self.dl, "share", None):  # copies of a loader have no share and load whole batches
             self.sizes = share.sizes(self.dl.images_of(self.iter))
             self.learn.parallel.weight = share.count * self.sizes[share.rank] / sum(self.sizes)
 
     def after_backward(self) -> None:
-        self._average(norm_statistics(self.model))  # not before: the backward pass needs the tensors as they were
+        self._average(norm_statistics(self.model))  # not earlier: the backward pass needs the unchanged tensors
 
     def _average(self, tensors: list[Tensor]) -> None:
-        """Replace each tensor by its mean over the processes, in one exchange."""
+        """Replace each tensor by its mean over the processes, with one communication for all."""
         if tensors:
             flat = self.processes.sum(torch.cat([t.flatten() for t in tensors])) / self.processes.share.count
             for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, which reach the processes of a run at different steps."""
+"""Ctrl-C and SIGTERM in a run of several processes, which receive a signal at different steps."""
 
 import os
 from pathlib import Path
@@ -13,43 +13,44 @@ STOP_MESSAGE = b"\nstopping after this step\n"
 
 
 class AgreedInterrupts(Interrupts):
-    """The signals of all processes as one: all end after the same step.
+    """Ends all processes after the same step once one of them has received SIGINT or SIGTERM.
 
-    A launcher sends on the signal that a terminal has sent already, so a second one changes nothing here.
+    A second signal has no effect, because launchers forward a signal that the terminal has already sent.
 
     Args:
-        checkpoint: see `Interrupts`.
-        processes: that train together.
+        checkpoint: path of the checkpoint file.
+        processes: processes that train together.
     """
 
     def __init__(self, checkpoint: Path, processes: Processes) -> None:
         super().__init__(checkpoint)
         self.processes = processes
 
-    def _note(self, number: int) -> None:
+    def _on_signal(self, number: int) -> None:
         if self.caught is None and self.processes.is_first:
             os.write(2, STOP_MESSAGE)
         self.caught = number
 
-    def asked(self) -> bool:
-        """Whether a process has caught a signal: the answer is the same in all of them."""
+    def stop_requested(self) -> bool:
+        """Return whether any process has received a signal; the result is the same in all processes."""
         if agreed := self.processes.greatest(self.caught or 0):
             self.caught = agreed
         return agreed > 0
 
     def end(self) -> None:
-        self.processes.wait()  # the launcher ends the others as soon as one has ended: the checkpoint comes first
+        # When one process ends, the launcher ends the others: the first must have written the checkpoint before.
+        self.processes.wait()
         super().end()
 
 
 class EndOnSignal(Callback):
-    """Ends the fit of a process that writes no checkpoint, together with the one that does.
+    """Ends the fit after a signal in the processes that write no checkpoint.
 
     Args:
-        interrupts: the signals of all processes.
+        interrupts: signals of all processes.
 
     Raises:
-        KeyboardInterrupt, SystemExit: after a signal.
+        KeyboardInterrupt, SystemExit: a process has received a signal.
     """
 
     order = CHECKPOINT
@@ -58,5 +59,5 @@ class EndOnSignal(Callback):
         self.interrupts = interrupts
 
     def after_batch(self) -> None:
-        if self.interrupts.asked():
+        if self.interrupts.stop_requested():
             self.interrupts.end()

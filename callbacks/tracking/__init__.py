@@ -1,4 +1,4 @@
-"""Where figures and pictures of a run can be sent: one file for each tracker, all by accelerate's trackers."""
+"""The experiment trackers that a run can log to: one module per tracker, all through accelerate's trackers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ TRACKERS: dict[str, "Backend"] = {}
 
 
 class TrackingError(InputError):
-    """The run cannot be tracked as asked."""
+    """Raised if a run cannot be logged to the chosen tracker."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """One tracker.
+    """The functions and packages of a tracker.
 
     Attributes:
-        packages: what must be installed for it, by the names that both `import` and pip know.
-        start: makes the tracker of a run that keeps everything in this folder, and sends nothing over a network.
-        picture: adds a picture, H×W×3 uint8, under a name.
+        packages: required packages, by the names that both `import` and pip use.
+        start: function that returns a tracker that writes into a folder and sends nothing over a network.
+        picture: function that adds an image (H×W×3, uint8) under a name.
     """
 
     packages: tuple[str, ...]
@@ -37,15 +37,20 @@ class Backend:
 
 
 def register(name: str, backend: Backend) -> None:
-    """Make a tracker known under the name that `log` takes."""
+    """Register a tracker.
+
+    Args:
+        name: value of the setting `log` that chooses this tracker.
+        backend: its functions and packages.
+    """
     TRACKERS[name] = backend
 
 
 def installed(name: str) -> Backend:
-    """The tracker of this name.
+    """Return the registered tracker of this name.
 
     Raises:
-        TrackingError: there is no such tracker, or its packages are not installed.
+        TrackingError: the name is unknown, or the tracker's packages are not installed.
     """
     if name not in TRACKERS:
         raise TrackingError(f"`log` {name!r}: choose from {', '.join(sorted(TRACKERS))}")

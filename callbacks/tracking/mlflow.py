@@ -1,4 +1,7 @@
-"""MLflow, in a database of the run: `mlflow ui --backend-store-uri sqlite:///RUN/mlflow/mlflow.db` shows it."""
+"""The MLflow tracker, with a database in the run directory.
+
+`mlflow ui --backend-store-uri sqlite:///RUN/mlflow/mlflow.db` shows the run.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def start(folder: Path) -> "GeneralTracker":
+    """Return a tracker that writes into the database `mlflow.db` in `folder`."""
     import mlflow
     from accelerate.tracking import MLflowTracker
 
@@ -21,6 +25,7 @@ def start(folder: Path) -> "GeneralTracker":
 
 
 def picture(tracker: "GeneralTracker", name: str, pixels: np.ndarray) -> None:
+    """Log an image, H×W×3 uint8, as the file `name`.png."""
     import mlflow
 
     mlflow.log_image(pixels, f"{name}.png")

@@ -1,4 +1,4 @@
-"""TensorBoard: `tensorboard --logdir RUN` shows the run."""
+"""The TensorBoard tracker; `tensorboard --logdir RUN` shows the run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 
 def start(folder: Path) -> "GeneralTracker":
+    """Return a tracker that writes event files into `folder`."""
     from accelerate.tracking import TensorBoardTracker
 
     return TensorBoardTracker("", folder)
 
 
 def picture(tracker: "GeneralTracker", name: str, pixels: np.ndarray) -> None:
+    """Log an image, H×W×3 uint8, under `name`."""
     tracker.log_images({name: pixels[None]}, step=0, dataformats="NHWC")
 
 

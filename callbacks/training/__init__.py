@@ -1,1 +1,1 @@
-"""Callbacks that take part in every fit: recorder, history, schedule, average of the weights, checks, progress."""
+"""Callbacks of every fit: recorder, history, learning-rate schedule, seeds, checks of the loss, progress display."""

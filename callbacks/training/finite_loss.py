@@ -1,4 +1,4 @@
-"""Stops a run whose loss is no longer a number."""
+"""A callback that ends a run whose loss is NaN or infinite."""
 
 import math
 
@@ -11,21 +11,23 @@ from callbacks.training.rates import rate_and_momentum
 from callbacks.training.recorder import epoch_figures
 from data.common.errors import TrainingError
 
-STEPS_BETWEEN_CHECKS = 50  # steps on an accelerator, where a look at the loss waits for the device
-DEVICES_CHECKED_EACH_STEP = ("cpu",)
+STEPS_BETWEEN_CHECKS = 50  # steps between checks on an accelerator, where reading a loss waits for the device
+DEVICES_CHECKED_EACH_STEP = ("cpu",)  # device types on which reading a loss costs no waiting
 
 
 class FiniteLoss(Callback):
-    """Ends the run with the epoch, step and rate at which the training loss stopped being finite.
+    """Ends the run when a loss or a metric is NaN or infinite.
 
     Raises:
-        TrainingError: in the step itself on a CPU, before its gradient is used; within 50 steps elsewhere.
+        TrainingError: names the epoch, step and learning rate. For the training loss on a CPU it is raised in the step
+            itself, before the gradient is used; on other devices within 50 steps. The metrics and the validation loss
+            are checked at the end of the epoch.
     """
 
     order = FINITE_LOSS
 
     def before_fit(self) -> None:
-        self.pending: list[tuple[Tensor, int, int, float]] = []  # (loss, epoch, step, rate) not yet looked at
+        self.pending: list[tuple[Tensor, int, int, float]] = []  # (loss, epoch, step, learning rate) not yet checked
 
     def after_loss(self) -> None:
         if not self.training:
@@ -39,16 +41,16 @@ class FiniteLoss(Callback):
         self.before_checkpoint()
 
     def before_checkpoint(self) -> None:
-        """Look at the losses since the last look."""
+        """Check the losses since the last check; waits for the device."""
         pending, self.pending = self.pending, []
         for loss, (_, epoch, step, rate) in zip(to_numbers([loss for loss, *_ in pending]), pending, strict=True):
             if not math.isfinite(loss):
                 raise TrainingError(
-                    f"the training loss is {loss} in epoch {epoch} at step {step}, rate {rate:.3g}; "
-                    "a lower `lr` usually helps, `lr_find` measures one"
+                    f"the training loss is {loss} in epoch {epoch} at step {step}, learning rate {rate:.3g}; "
+                    "use a lower `lr`, for example the one that `lr_find` recommends"
                 )
 
     def after_epoch(self) -> None:
         for name, value in epoch_figures(self.learn).items():
             if value is not None and not math.isfinite(value):
-                raise TrainingError(f"{name} is {value} after epoch {self.epoch}; a lower `lr` usually helps")
+                raise TrainingError(f"{name} is {value} after epoch {self.epoch}; use a lower `lr`")

@@ -1,4 +1,4 @@
-"""One row per epoch: what it measured."""
+"""The history of a run: one row of losses, metrics and times per epoch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,18 +18,19 @@ from data.common.files import write_csv
 
 @dataclass(frozen=True)
 class EpochRow:
-    """What an epoch measured; None where that part of it was cancelled or never began.
+    """The losses, metrics and times of an epoch; None for what was not measured because it was cancelled or skipped.
 
     Attributes:
-        epoch: its number, from 0.
-        train_loss: the mean over its training images.
-        train_accuracy: on the augmented training images; a fraction.
-        valid_loss: on the validation images, at the end of the epoch.
-        metrics: on the validation images, by name.
-        lr, momentum: of the last step.
-        images: how many training images there were.
-        train_seconds: of the training part.
-        seconds: of the whole epoch, validation included.
+        epoch: number of the epoch, from 0.
+        train_loss: mean loss over the training images.
+        train_accuracy: fraction of the augmented training images that were classified correctly.
+        valid_loss: mean loss over the validation images at the end of the epoch.
+        metrics: metrics by name. Their values are those of the validation images, except for names that begin with
+            `train_`.
+        lr, momentum: learning rate and momentum of the last step.
+        images: number of training images.
+        train_seconds: seconds of the training part.
+        seconds: seconds of the whole epoch, including validation.
     """
 
     epoch: int
@@ -45,18 +46,18 @@ class EpochRow:
 
     @property
     def images_per_second(self) -> float:
-        """The speed of the training part."""
+        """The training images per second of the training part."""
         return self.images / self.train_seconds
 
     def csv_row(self) -> dict[str, Any]:
-        """The columns of `history.csv`."""
+        """Return the columns of `history.csv` with their values."""
         losses = {"epoch": self.epoch, "train_loss": self.train_loss, "valid_loss": self.valid_loss}
         speed = {"seconds": self.seconds, "images_per_second": self.images_per_second}
         return losses | self.metrics | {"lr": self.lr, "momentum": self.momentum} | speed
 
 
 def write_history(path: Path, rows: Sequence[EpochRow]) -> None:
-    """`history.csv`; its columns include one for each metric."""
+    """Write `history.csv` with one row per epoch; each metric has a column."""
     table = [row.csv_row() for row in rows]
     write_csv(path, table[0], table)
 
@@ -65,10 +66,10 @@ class History(Callback):
     """Keeps one row per epoch.
 
     Args:
-        save: is called with all rows after each epoch.
+        save: function that is called with all rows after each epoch.
 
     Attributes:
-        rows: of the epochs so far.
+        rows: rows of the epochs so far.
     """
 
     order = HISTORY
@@ -93,7 +94,7 @@ class History(Callback):
             self.images += len(self.y)
 
     def _fetch(self) -> None:
-        """Count the hits since the last call; waits for the device."""
+        """Add the correct predictions since the last call; waits for the device."""
         pending, self.pending = self.pending, []
         self.hits += int(sum(to_numbers(pending)))
 
@@ -103,7 +104,7 @@ class History(Callback):
 
     def after_epoch(self) -> None:
         if self.train_seconds is None:
-            self.after_train()  # the epoch was cancelled within its training part or before it
+            self.after_train()  # the epoch was cancelled before or during its training part
         figures = epoch_figures(self.learn)
         lr, momentum = rate_and_momentum(self.opt)
         row = EpochRow(
@@ -119,7 +120,7 @@ class History(Callback):
             seconds=perf_counter() - self.started,
         )
         self.rows.append(row)
-        self._begin_epoch()  # an epoch that another callback skips at its start counts nothing
+        self._begin_epoch()  # another callback may skip the next epoch before `before_epoch` is called here
         if self.save:
             self.save(list(self.rows))
 

@@ -1,4 +1,4 @@
-"""Which epoch the training loader draws for."""
+"""A callback that sets the epoch of the training loader."""
 
 from fastai.callback.core import Callback
 
@@ -6,7 +6,10 @@ from callbacks.order import LOADER_EPOCH
 
 
 class LoaderEpoch(Callback):
-    """Names the epoch to the loader before each training part: whoever looked at a batch in between changed nothing."""
+    """Sets the training loader's epoch before each training part.
+
+    Extra iterations over the loader in between, as `show_batch` and `one_batch` start them, thus do not change the run.
+    """
 
     order = LOADER_EPOCH
 

@@ -1,4 +1,4 @@
-"""How long training waits for its batches."""
+"""A measurement of the time that training waits for batches."""
 
 from time import perf_counter
 
@@ -8,9 +8,12 @@ from callbacks.order import LOADER_WAIT
 
 
 class LoaderWait(Callback):
-    """Sums the time between asking the loader for a training batch and having it: `seconds`.
+    """Adds up the seconds between asking the loader for a training batch and receiving it.
 
-    It is the time of this process. A GPU works through a queue meanwhile, so there it is more than the GPU waits.
+    This is the waiting time of the Python process. A GPU meanwhile works through its queue, so that it waits less.
+
+    Attributes:
+        seconds: waiting time since the start of the fit.
     """
 
     order, run_valid = LOADER_WAIT, False

@@ -1,14 +1,15 @@
-"""A mean that is summed where its parts are, and numbers in one transfer."""
+"""Means that are computed on the device, and the transfer of numbers from it."""
 
 import torch
 from torch import Tensor
 
 
 class RunningMean:
-    """The mean over samples of values that come batch by batch, summed on their device.
+    """A mean over samples whose values arrive batch by batch; it is summed on the device of the values.
 
     Attributes:
-        total, count: the sum, None before the first batch, and the number of samples.
+        total: sum of the values; None before the first batch.
+        count: number of samples.
     """
 
     def __init__(self) -> None:
@@ -16,22 +17,27 @@ class RunningMean:
         self.count = 0
 
     def add(self, mean: Tensor, n: int) -> None:
-        """Take `n` samples into account whose mean is `mean`."""
+        """Add `n` samples with the mean `mean`."""
         part = mean.detach() * n
         self.total = part if self.total is None else self.total + part
         self.count += n
 
     @property
     def value(self) -> Tensor | None:
-        """The mean so far, a tensor: to read its number waits for the device."""
+        """The mean so far, as a tensor on the device; reading its number waits for the device."""
         return None if self.total is None else self.total / self.count
 
 
 def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
-    """The fraction of the rows of `logits`, N×C, whose greatest is at the target, N."""
+    """Return the fraction of correct predictions.
+
+    Args:
+        logits: N×C; the predicted class of a row is that of its largest logit.
+        targets: true classes, N.
+    """
     return (logits.argmax(-1) == targets).float().mean()
 
 
 def to_numbers(tensors: list[Tensor]) -> list[float]:
-    """The values of tensors of one element on one device, in one transfer."""
+    """Return the numbers in tensors of one element, which are on the same device, with a single transfer."""
     return torch.stack(tensors).tolist() if tensors else []

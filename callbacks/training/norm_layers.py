@@ -1,4 +1,4 @@
-"""Layers that keep running statistics of what they normalise."""
+"""Batch-norm layers and their running statistics."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +10,19 @@ NormLayer: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.Syn
 
 
 def norm_layers(model: nn.Module) -> list[NormLayer]:
-    """The norm layers of a model."""
+    """Return the batch-norm layers of a model."""
     return [module for module in model.modules() if isinstance(module, NormLayer)]
 
 
 def norm_statistics(model: nn.Module) -> list[Tensor]:
-    """Their running means and variances."""
+    """Return the running means and variances of the batch-norm layers of a model."""
     found = [tensor for norm in norm_layers(model) for tensor in (norm.running_mean, norm.running_var)]
     return [tensor for tensor in found if isinstance(tensor, Tensor)]
 
 
 @contextmanager
 def norm_statistics_kept(model: nn.Module) -> Iterator[None]:
-    """In this context, forward passes in training mode leave the running means and variances as they are."""
+    """Keep the running means and variances unchanged by forward passes in training mode inside this context."""
     layers = norm_layers(model)
     momenta = [norm.momentum for norm in layers]
     try:

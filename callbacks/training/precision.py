@@ -1,4 +1,4 @@
-"""In which precision the forward pass of a run really ran."""
+"""A record of the precision in which the forward pass of a run was computed."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,17 @@ PRECISION_NAMES = {torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
 def forward_precision(device: torch.device) -> str:
-    """The precision in which matrix products run at this moment: bf16, fp16 or fp32."""
+    """Return the precision in which matrix products on `device` are computed now: bf16, fp16 or fp32."""
     if not torch.is_autocast_enabled(device.type):
         return "fp32"
     return PRECISION_NAMES[torch.get_autocast_dtype(device.type)]
 
 
 class PrecisionRecord(Callback):
-    """Observes the precision of the first training step, inside its forward pass.
+    """Records the precision of the forward pass of the first training step.
 
     Args:
-        save: is called with the precision, once.
+        save: function that is called once, with the precision.
 
     Attributes:
         precision: bf16, fp16 or fp32; None before the first step.

@@ -1,4 +1,4 @@
-"""What a run says of itself while it trains: on stderr, or in a notebook below the cell."""
+"""Progress display of a run, on stderr or in a notebook below the cell."""
 
 from time import perf_counter
 from typing import Self
@@ -11,14 +11,14 @@ from callbacks.training.progress_view import View, open_view
 from callbacks.training.rates import rate_and_momentum
 from callbacks.training.recorder import epoch_figures
 
-REFRESH_SECONDS = 0.25  # seconds; reading the loss waits for the device, so it is read no more often
+REFRESH_SECONDS = 0.25  # shortest time between updates: each reads the loss, which waits for the device
 
 
 class RichProgress(Callback):
-    """A live bar with images/s, loss, rate and time left on a terminal and in a notebook; one line an epoch everywhere.
+    """Shows one line per epoch, and on a terminal and in a notebook a bar with images/s, loss and learning rate.
 
-    It is a context: the bar opens with the outermost `with` and closes with it, whatever was raised inside. As with
-    fastai's progress there is no bar within `no_mbar` and there are no lines within `no_logging`.
+    The callback is a context manager: the outermost `with` opens the bar and closes it at its end, also after an
+    exception. As with fastai's progress, `no_mbar` turns off the bar and `no_logging` the lines.
     """
 
     order = PROGRESS
@@ -42,10 +42,10 @@ class RichProgress(Callback):
 
     def before_epoch(self) -> None:
         self.epoch_started = perf_counter()
-        self.images, self.pace = 0, ""  # the pace of the training part, once it has ended
+        self.images, self.speed = 0, ""  # images/s of the training part, set when it has ended
 
     def before_train(self) -> None:
-        self.fitting = True  # fastai also calls before_fit and after_epoch around a bare validation
+        self.fitting = True  # not in `before_fit`, which fastai also calls around `validate` and `get_preds`
         self._start(f"epoch {self.epoch} of {self.n_epoch}")
 
     def before_validate(self) -> None:
@@ -57,7 +57,7 @@ class RichProgress(Callback):
             self.view.start(title)
 
     def after_batch(self) -> None:
-        self.images += len(self.y if self.yb else self.xb[0])  # targets are those of all processes
+        self.images += len(self.y if self.yb else self.xb[0])  # `y` holds the targets of all processes, `xb` does not
         if self.view is None or not self.view.has_bar or not (self.fitting or self.view.bars_validation):
             return
         if perf_counter() - self.shown > REFRESH_SECONDS or self.iter + 1 == self.n_iter:
@@ -73,11 +73,11 @@ class RichProgress(Callback):
         return f"{self.images / (perf_counter() - self.started):,.0f} images/s"
 
     def after_train(self) -> None:
-        self.pace = self._speed() if self.images else ""
+        self.speed = self._speed() if self.images else ""
 
     def after_epoch(self) -> None:
         if not self.fitting or self.view is None or not self.view.has_lines:
             return
         figures = [f"{name} {value:.4f}" for name, value in epoch_figures(self.learn).items() if value is not None]
-        parts = [f"epoch {self.epoch:>3}", *figures, self.pace, f"{perf_counter() - self.epoch_started:.1f} s"]
+        parts = [f"epoch {self.epoch:>3}", *figures, self.speed, f"{perf_counter() - self.epoch_started:.1f} s"]
         self.view.tell("  ".join(filter(None, parts)))

@@ -1,4 +1,4 @@
-"""The rates that an optimizer applies, read and written without a copy."""
+"""Access to the learning rates in an optimizer, without copying its settings."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ from fastai.optimizer import Optimizer, OptimWrapper
 
 
 def rate_groups(opt: Optimizer | OptimWrapper) -> list[dict[str, Any]]:
-    """The dictionaries in which `opt` keeps its settings, one for each parameter group; `lr` is in each.
+    """Return the dictionaries in which `opt` keeps its settings, one per parameter group; each has the key `lr`.
 
-    The `hypers` of fastai's `OptimWrapper` are a translated copy of them, which takes a good part of a small step.
+    The `hypers` of fastai's `OptimWrapper` are a translated copy of them, and making it takes a large part of the time
+    of a small step.
 
     Args:
         opt: a fastai `Optimizer` or `OptimWrapper`.
@@ -17,11 +18,14 @@ def rate_groups(opt: Optimizer | OptimWrapper) -> list[dict[str, Any]]:
 
 
 def rate_of(group: dict[str, Any]) -> float:
-    """The rate that a parameter group follows; its own is `factor` times that, where the group has such a setting."""
+    """Return the learning rate of a parameter group before its `factor`.
+
+    A group may have the setting `factor`: its parameters are then updated with `factor` times the returned rate.
+    """
     return float(group["lr"]) / group.get("factor", 1.0)
 
 
 def rate_and_momentum(opt: Optimizer | OptimWrapper) -> tuple[float, float]:
-    """The rate and the momentum of the first parameter group; NaN where the optimizer has no momentum."""
+    """Return the learning rate and momentum of the first parameter group; NaN if the optimizer has no momentum."""
     group = rate_groups(opt)[0]
     return rate_of(group), float(group.get("momentum", group.get("mom", float("nan"))))

@@ -1,4 +1,4 @@
-"""fastai's recorder, which reads the device at the end of an epoch and not at each step."""
+"""fastai's recorder, changed to wait for the device once per epoch and not at each step."""
 
 import math
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from callbacks.training.rates import rate_groups, rate_of
 from callbacks.training.training_loss import TrainingLoss
 from data.common.errors import TrainingError
 
-RECORDED_LISTS = ("lrs", "iters", "losses", "values")  # in which fastai's recorder keeps what it recorded
+RECORDED_LISTS = ("lrs", "iters", "losses", "values")  # attributes in which fastai's recorder keeps its records
 
 
 def epoch_figures(learn: Learner) -> dict[str, float | None]:
-    """What the last epoch of a fit measured, by name: the loss and metrics of training, then those of validation.
+    """Return the losses and metrics of the last epoch of a fit by name: first of training, then of validation.
 
-    None stands for what was not measured, because that part of the epoch was cancelled or never began.
+    A value is None if it was not measured because that part of the epoch was cancelled or skipped.
     """
     names = learn.recorder.metric_names[1:]
     figures = zip_longest(names[:-1] if learn.recorder.add_time else names, learn.final_record)
@@ -29,7 +29,10 @@ def epoch_figures(learn: Learner) -> dict[str, float | None]:
 
 
 class _SampleMean(Metric):
-    """Mean over samples of what `_batch_mean` gives, summed on the device; reading `value` waits for the device."""
+    """Mean over samples of the batch means from `_batch_mean`, summed on the device.
+
+    Reading the number in `value` waits for the device.
+    """
 
     def reset(self) -> None:
         self.mean = RunningMean()
@@ -53,7 +56,7 @@ class _SampleMean(Metric):
 
 
 class DeviceMean(_SampleMean):
-    """Mean over samples of `func(pred, target)`."""
+    """The mean over samples of `func(pred, target)`, which returns the mean of a batch."""
 
     def __init__(self, func: Callable[[Tensor, Tensor], Tensor], name: str | None = None) -> None:
         self.func, self.called = func, name
@@ -63,11 +66,11 @@ class DeviceMean(_SampleMean):
 
     @property
     def name(self) -> str:
-        return self.called or getattr(self.func, "func", self.func).__name__  # of a partial, what it calls
+        return self.called or getattr(self.func, "func", self.func).__name__  # `func.func` if it is a partial
 
 
 class DeviceLoss(_SampleMean):
-    """Mean over samples of the learner's loss."""
+    """The mean over samples of the learner's loss."""
 
     def _batch_mean(self, learn: Learner) -> Tensor:
         return learn.loss.mean()
@@ -78,12 +81,12 @@ class DeviceLoss(_SampleMean):
 
 
 class DeviceRecorder(Recorder):
-    """`learn.recorder`, whose training loss is the mean over the images of the epoch.
+    """The learner's recorder; its training loss is the mean over the images of the epoch.
 
-    A training step only keeps its loss, on the device. Every row of a fit has all columns of `metric_names`. Where a
-    part of an epoch was cancelled or never began, its columns are None in `learn.final_record`, and NaN in `values`,
-    which fastai's trackers read. A cancelled training part counts with the steps that it took, a cancelled validation
-    does not count.
+    Each training step keeps its loss on the device. Every row of a fit has all columns of `metric_names`. Values that
+    were not measured, because that part of the epoch was cancelled or skipped, are None in `learn.final_record` and NaN
+    in `values`, which fastai's trackers read. A cancelled training part is measured by the steps that it took; a
+    cancelled validation is not measured.
     """
 
     name = "recorder"
@@ -100,9 +103,9 @@ class DeviceRecorder(Recorder):
 
     def _begin_epoch(self) -> None:
         self.smooth_loss.begin_epoch()
-        self.measured: list[Metric | None] | None = None  # on training batches; None before a training part
-        self.trained: list[float | None] | None = None  # the figures of a training part that has ended
-        self.validated: list[float | None] | None = None
+        self.measured: list[Metric | None] | None = None  # metrics of training batches; None before a training part
+        self.trained: list[float | None] | None = None  # values of the training part, set when it has ended
+        self.validated: list[float | None] | None = None  # values of the validation, set when it has ended
 
     def before_train(self) -> None:
         metrics = list(self.metrics) if self.train_metrics else []
@@ -130,10 +133,10 @@ class DeviceRecorder(Recorder):
 
     def after_epoch(self) -> None:
         if self.measured is not None and self.trained is None:
-            self.after_train()  # the epoch was cancelled within its training part
+            self.after_train()  # the epoch was cancelled during its training part
         row = self._row()
         record = row if self.trained is not None or self.validated is None else self.validated
-        self.log = L([self.epoch, *record])  # that of a validation on its own has no columns of training
+        self.log = L([self.epoch, *record])  # after `validate` alone, the record has no training columns
         super().after_epoch()
         self.values[-1] = [math.nan if value is None else value for value in row]
         self._begin_epoch()
@@ -145,14 +148,14 @@ class DeviceRecorder(Recorder):
         return row + [None] * (len(self.metric_names) - 1 - len(row))
 
     def plot_lr_find(self, *args: Any, **kwargs: Any) -> Picture:
-        """The picture of the last `lr_find` of this learner; fastai's arguments for its own picture have no effect.
+        """Plot the result of the last `lr_find` of this learner; the arguments of fastai's method are ignored.
 
         Raises:
-            TrainingError: there was none.
+            TrainingError: `lr_find` was not called before.
         """
         found = getattr(self.learn, "lr_found", None)
         if found is None:
-            raise TrainingError("there is no search for a learning rate to draw yet: call lr_find first")
+            raise TrainingError("there is no learning-rate search to plot: call `lr_find` first")
         return found.plot()
 
     def state_dict(self) -> dict[str, Any]:
@@ -165,7 +168,10 @@ class DeviceRecorder(Recorder):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """A metric without a state is left out of the training part that goes on: its column is None."""
+        """Restore the state; a metric without a state is not measured for the rest of the epoch's training part.
+
+        Its training column of that epoch is None.
+        """
         loss = self.smooth_loss
         loss.reset()
         loss.total, loss.count = state["smooth"]["total"], state["smooth"]["count"]
@@ -173,7 +179,7 @@ class DeviceRecorder(Recorder):
         for name in RECORDED_LISTS:
             setattr(self, name, state[name])
         loss.losses = self.losses
-        kept = state.get("metrics", [])  # checkpoints had none when training batches had no metrics
+        kept = state.get("metrics", [])  # older checkpoints have no metrics of training batches
         self.measured = [_restored_metric(*pair) for pair in zip(self.measured or [], kept, strict=False)]
 
 

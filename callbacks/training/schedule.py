@@ -1,4 +1,4 @@
-"""The audit of the learning rate: what was applied at every step, beside what was planned."""
+"""The learning-rate schedule: the planned rate, its application, and a record of the rate applied at each step."""
 
 import logging
 import math
@@ -21,17 +21,19 @@ DECAYS = {"linear": SchedLin, "cosine": SchedCos}
 
 
 class OneCycle:
-    """The rate of each parameter group at a position of the run: half a cosine up to its peak, then down.
+    """The one-cycle schedule: the learning rate of each parameter group rises along a cosine to its peak, then falls.
 
-    With `decay="cosine"` it is the curve of fastai's `fit_one_cycle` (Smith 2018, https://arxiv.org/abs/1803.09820).
+    With `decay="cosine"` it is the curve of fastai's `fit_one_cycle`.
 
     Args:
-        peaks: the peak rate of each group.
-        div: the rates start at the peak divided by this.
-        div_final: the rates end at the peak divided by this.
-        pct_start: the position of the peak, as a fraction of the run.
-        decay: `linear` or `cosine`, the shape of the way down.
-        starts: the position at which each group starts to train; its rate is 0 before it.
+        peaks: peak learning rate of each group.
+        div: peak divided by the first learning rate.
+        div_final: peak divided by the last learning rate.
+        pct_start: position of the peak, as a fraction of the run.
+        decay: shape of the fall, `linear` or `cosine`.
+        starts: position at which each group starts to train, as a fraction of the run; its learning rate is 0 before.
+
+    Source: Smith 2018, https://arxiv.org/abs/1803.09820.
     """
 
     def __init__(
@@ -49,22 +51,22 @@ class OneCycle:
         self.curve = combine_scheds([pct_start, 1 - pct_start], [rise, fall])
 
     def __call__(self, position: float) -> np.ndarray:
-        """The rates at `position`, a fraction of the run in [0, 1]: one value for each group."""
+        """Return the learning rate of each group at `position`, a fraction of the run in [0, 1]."""
         return self.curve(position) * (position >= self.starts)
 
     def table(self, steps: int) -> list[list[float]]:
-        """The rate of each group at each of `steps` steps: steps × groups."""
+        """Return the learning rates of a run of `steps` steps, steps × groups."""
         return [self(step / steps).tolist() for step in range(steps)]
 
 
 class PlannedRates(Callback):
-    """Writes the rates of a plan into the optimizer before each training step.
+    """Writes the planned learning rates into the optimizer before each training step.
 
-    A rate that something else wrote between two steps, as fastai's schedulers and `ReduceLROnPlateau` do, is replaced;
-    one line in the log says so.
+    Learning rates that another callback sets between two steps, as fastai's schedulers and `ReduceLROnPlateau` do, are
+    overwritten; this is logged once per fit.
 
     Args:
-        plan: the rate of every parameter group at every step of the run, steps × groups.
+        plan: learning rate of each parameter group at each step of the run, steps × groups.
     """
 
     order, run_valid, shapes_step = PLANNED_RATES, False, False
@@ -74,16 +76,16 @@ class PlannedRates(Callback):
 
     def before_fit(self) -> None:
         self.written: Sequence[float] | None = None
-        self.told = False
+        self.warned = False
 
     def before_batch(self) -> None:
         step, groups = self.epoch * self.n_iter + self.iter, rate_groups(self.opt)
-        self.learn.pct_train = step / len(self.plan)  # fastai adds up a small part for each step, and rounds
-        if self.written and not self.told and self.written != [group["lr"] for group in groups]:
-            self.told = True
+        self.learn.pct_train = step / len(self.plan)  # exact: fastai adds up rounded fractions, step by step
+        if self.written and not self.warned and self.written != [group["lr"] for group in groups]:
+            self.warned = True
             log.warning(
-                "something else set the rate before step %d of the plan; the plan wins: remove that callback, or train "
-                "with `fit`, which has no plan",
+                "another callback set the learning rate before step %d; the planned rate is used instead. Remove that "
+                "callback, or train with `fit`, which has no plan",
                 step,
             )
         self.written = self.plan[step]
@@ -92,13 +94,13 @@ class PlannedRates(Callback):
 
 
 class StepRow(NamedTuple):
-    """What the optimizer applied in a step.
+    """The learning rate and momentum of an optimizer step.
 
     Attributes:
-        step: the number of its batch in the run, from 0; a batch without a step has no row.
-        epoch: its position in the run, in epochs.
-        lr, momentum: as applied, of the first parameter group; `rate_of` says which rate that is.
-        planned_lr: the rate that the plan has for it.
+        step: number of the batch in the run, from 0; a batch without an optimizer step has no row.
+        epoch: position in the run, in epochs.
+        lr, momentum: applied values of the first parameter group; for `lr` see `rate_of`.
+        planned_lr: planned learning rate of the step.
     """
 
     step: int
@@ -109,22 +111,22 @@ class StepRow(NamedTuple):
 
 
 def write_schedule(path: Path, rows: Sequence[StepRow]) -> None:
-    """`schedule.csv`."""
+    """Write `schedule.csv` with one row per step."""
     write_csv(path, StepRow._fields, [row._asdict() for row in rows])
 
 
 class ScheduleRecord(Callback):
-    """Records the rate and momentum that the optimizer applies, and ends the run where they leave the plan.
+    """Records the applied learning rate and momentum, and ends the run if the learning rate differs from the plan.
 
-    It looks last of all callbacks before a step. It finds the plan's rate by counting the batches of the run itself, so
-    that a scheduler that starts again each epoch is caught in the second epoch, and steps may be left out.
+    It runs after all other callbacks before a step. It computes the position in the plan from the epoch and the batch,
+    and not from a scheduler, so that it also notices a scheduler that restarts in each epoch.
 
     Args:
-        plan: the rate of every batch of the run, for the first parameter group.
-        save: is called with all rows after each epoch.
+        plan: planned learning rate of the first parameter group for each batch of the run.
+        save: function that is called with all rows after each epoch.
 
     Raises:
-        TrainingError: the rate differs from the plan by more than 1e-9, relatively; the step is not taken.
+        TrainingError: the relative difference from the plan is larger than 1e-9; the step is not taken.
     """
 
     order, run_valid = SCHEDULE_RECORD, False
@@ -137,8 +139,8 @@ class ScheduleRecord(Callback):
         row = StepRow(step, step / self.n_iter, lr, momentum, self.plan[step])
         if not math.isclose(lr, row.planned_lr, rel_tol=1e-9):
             raise TrainingError(
-                f"the rate at step {step} (epoch {row.epoch:.3f}) is {lr:.9g}, planned {row.planned_lr:.9g}: "
-                "something else sets the optimizer's rate; remove that callback or scheduler"
+                f"the learning rate at step {step} (epoch {row.epoch:.3f}) is {lr:.9g}, planned {row.planned_lr:.9g}: "
+                "another callback or scheduler sets it; remove that one"
             )
         self.rows.append(row)
 
@@ -147,7 +149,7 @@ class ScheduleRecord(Callback):
             self.save(list(self.rows))
 
     def after_fit(self) -> None:
-        if hasattr(self.learn, "recorder"):  # fastai's `recorder.plot_sched` draws it
+        if hasattr(self.learn, "recorder"):  # for fastai's `recorder.plot_sched`
             self.recorder.hps = {"lr": [r.lr for r in self.rows], "mom": [r.momentum for r in self.rows]}
 
     def state_dict(self) -> dict[str, Any]:

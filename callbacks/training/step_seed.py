@@ -1,22 +1,22 @@
-"""Random numbers that are a function of seed and step."""
+"""A callback that makes random numbers a function of the seed and the step."""
 
 from fastai.callback.core import Callback
 
 from callbacks.order import STEP_SEED
 from callbacks.random_generators import seed_generators
 
-IN_STEP, AFTER_TRAINING, NEW_EPOCH = 0, 1, 2  # so that no two places draw the same numbers
+IN_STEP, AFTER_TRAINING, NEW_EPOCH = 0, 1, 2  # part of the seed: each kind of event gets different random numbers
 
 
 class StepSeed(Callback):
-    """Seeds all global generators from (seed, step) before each training step and around an epoch's training part.
+    """Seeds all global random generators from (seed, step) before each training step and around the training part.
 
-    Dropout, MixUp and whatever else draws thus do the same in each run of a seed, also in one that was resumed within
-    an epoch. It takes about 20 µs a step.
+    Dropout, MixUp and all other users of the global generators thus get the same random numbers in every run with the
+    same seed, also in a run that was resumed within an epoch. Seeding takes about 20 µs per step.
 
     Args:
-        seed: of the run.
-        rank: of this process, where several train a run: each draws for images of its own.
+        seed: seed of the run.
+        rank: rank of this process if several train together: their images differ, so their random numbers must too.
     """
 
     order, run_valid = STEP_SEED, False
@@ -25,13 +25,13 @@ class StepSeed(Callback):
         self.seed, self.rank = seed, rank
 
     def before_epoch(self) -> None:
-        self._draw_for(self.epoch * len(self.dls.train), NEW_EPOCH)
+        self._seed_for(self.epoch * len(self.dls.train), NEW_EPOCH)
 
     def before_batch(self) -> None:
-        self._draw_for(self.epoch * self.n_iter + self.iter, IN_STEP)
+        self._seed_for(self.epoch * self.n_iter + self.iter, IN_STEP)
 
     def after_train(self) -> None:
-        self._draw_for((self.epoch + 1) * len(self.dls.train), AFTER_TRAINING)
+        self._seed_for((self.epoch + 1) * len(self.dls.train), AFTER_TRAINING)
 
-    def _draw_for(self, step: int, place: int) -> None:
+    def _seed_for(self, step: int, place: int) -> None:
         seed_generators(self.dls.device.type, self.seed, step, place, *([self.rank] if self.rank else []))

@@ -1,4 +1,4 @@
-"""The training loss of a fit, which reads the device when it is asked for and not at each step."""
+"""The training loss of a fit, transferred from the device only when its value is read."""
 
 import torch
 from torch import Tensor
@@ -9,14 +9,14 @@ from callbacks.training.means import to_numbers
 class TrainingLoss:
     """The training loss: fastai's debiased exponential average over the steps, and the mean over an epoch's images.
 
-    `add` only keeps a loss, on its device. To read `value` or `mean` turns those that were kept into numbers, which
-    waits for the device.
+    `add` keeps the loss on its device. Reading `value` or `mean` transfers the pending losses, which waits for the
+    device.
 
     Args:
-        beta: the share of the average that each step keeps.
+        beta: weight of the previous average in each step.
 
     Attributes:
-        losses: the average as of each step that was turned into a number.
+        losses: the average after each step whose loss was transferred.
     """
 
     def __init__(self, beta: float = 0.98) -> None:
@@ -24,22 +24,23 @@ class TrainingLoss:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a fit."""
+        """Forget all losses, at the start of a fit."""
         self.losses: list[float] = []
         self.total, self.count = 0.0, 0
-        self.pending: list[tuple[Tensor, int]] = []  # the loss of a step and its images
+        self.pending: list[tuple[Tensor, int]] = []  # (loss, number of images) of the steps not yet transferred
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
+        """Start the mean over the images of a new epoch."""
         self.epoch_total, self.images = 0.0, 0
 
     def add(self, loss: Tensor, n: int) -> None:
-        """Take the loss of a step on n images into account."""
+        """Add the mean loss of a step on `n` images."""
         loss = loss.detach()
         self.pending.append((loss.mean() if loss.ndim else loss, n))
 
     def fetch(self) -> None:
-        """Turn the losses since the last call into numbers; waits for the device."""
+        """Transfer the losses since the last call; waits for the device."""
         pending, self.pending = self.pending, []
         for loss, (_, n) in zip(to_numbers([loss for loss, _ in pending]), pending, strict=True):
             self.epoch_total, self.images = self.epoch_total + loss * n, self.images + n
@@ -49,12 +50,12 @@ class TrainingLoss:
 
     @property
     def value(self) -> Tensor | None:
-        """The average as of the last step, one number of type float64; None before the first step."""
+        """The exponential average after the last step, a float64 scalar; None before the first step."""
         self.fetch()
         return torch.tensor(self.losses[-1], dtype=torch.float64) if self.losses else None
 
     @property
     def mean(self) -> float | None:
-        """Over the images of the epoch so far; None where there were none."""
+        """The mean over the images of the epoch so far; None if there were none."""
         self.fetch()
         return self.epoch_total / self.images if self.images else None

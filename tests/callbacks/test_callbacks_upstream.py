@@ -1,6 +1,6 @@
-"""The private name of torch that callbacks/upstream.py uses.
+"""Tests of the private name of torch that callbacks/upstream.py uses.
 
-If this fails after an upgrade of torch, look up what replaced the name and change that file alone.
+If this fails after an upgrade of torch, find the replacement of the name and change only that file.
 """
 
 import torch

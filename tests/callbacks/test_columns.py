@@ -1,4 +1,4 @@
-"""Every figure of an epoch is in its own column, as fastai has them; what was not measured is blank."""
+"""Each loss and metric of an epoch is in its own column, as in fastai; values that were not measured are None."""
 
 import math
 
@@ -34,7 +34,7 @@ def learner(recorder, metrics, tmp_path):
 
 @pytest.fixture
 def pair(tmp_path):
-    """fastai's learner, and one with our recorder."""
+    """A learner with fastai's recorder, and one with ours."""
     ours = [DeviceMean(accuracy), DeviceMean(error_rate), F1Score()]
     theirs = learner(Recorder(add_time=False), [accuracy, error_rate, F1Score()], tmp_path / "theirs")
     return theirs, learner(DeviceRecorder(), ours, tmp_path / "ours")
@@ -72,7 +72,7 @@ def test_trackers_follow_the_column_of_that_name(pair, monitor):
 
 
 class Cancels(Callback):
-    """Cancels a part of the second epoch; of steps, those of training."""
+    """Cancels a part of the second epoch; a cancelled step is one of training."""
 
     order, run_valid = -15, False
 
@@ -134,7 +134,7 @@ def test_the_steps_of_a_short_epoch_count(pair):
 
 
 def test_metrics_of_training_go_on_from_a_state(pair):
-    """A metric with a state, as all of functions, is exact; the column of another is blank."""
+    """Metrics with a state, such as all metrics made of functions, are exact; the column of other metrics is None."""
     learn = pair[1]
     learn.recorder.train_metrics = True
 

@@ -1,4 +1,4 @@
-"""The average of the weights against its closed form, and the model that it leaves alone while it trains."""
+"""The average of the weights equals its closed form and does not change the training."""
 
 import fastai.callback.progress  # noqa: F401  gives learners `no_bar`
 import pytest
@@ -44,7 +44,7 @@ def fit(*cbs, seed=0):
 
 
 def closed_form(trained, name, horizon):
-    """In float64: the share of step k is that of its update times what all later updates leave of it."""
+    """The average in float64: the weight of step k is that of its update times the factors of all later updates."""
     shares = [max(1 / horizon, 1 / k) for k in range(1, len(trained) + 1)]
     weights = [s * torch.tensor([1 - later for later in shares[k + 1 :]]).double().prod() for k, s in enumerate(shares)]
     return sum(w * t[name].double() for w, t in zip(weights, trained, strict=True))
@@ -75,7 +75,7 @@ def test_training_takes_the_same_steps_with_the_average_and_without():
 
 
 class Interruption(Callback):
-    """Goes on from the state of another callback after a number of steps, as a resumed run does."""
+    """Continues from the state of another callback after a number of steps, as a resumed run does."""
 
     order = 91
 

@@ -1,4 +1,4 @@
-"""A loss that is no number ends the run where it arose."""
+"""A loss that is NaN or infinite ends the run in the step or epoch in which it occurs."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from data.common.errors import TrainingError
 
 
 class BreaksAt(nn.Module):
-    """A linear net whose output is not finite from one training step on, or in validation alone."""
+    """A linear model whose output is not finite from one training step on, or only in validation."""
 
     def __init__(self, step=None, in_validation=False):
         super().__init__()
@@ -35,7 +35,7 @@ def fit(model):
 
 
 def test_epoch_step_and_rate_are_named():
-    with pytest.raises(TrainingError, match=r"loss is nan in epoch 1 at step 6, rate 0\.125"):
+    with pytest.raises(TrainingError, match=r"loss is nan in epoch 1 at step 6, learning rate 0\.125"):
         fit(BreaksAt(step=6))
 
 

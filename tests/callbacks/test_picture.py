@@ -1,4 +1,4 @@
-"""A figure that is the result of a cell is shown in a notebook: as one picture, with pyplot's help and without."""
+"""A notebook shows a figure that is the result of a cell as one image, with and without pyplot."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ SHOWN = [
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory):
-    """The cells of a session after they ran, without the inline backend and then with it."""
+    """The executed cells of a notebook, first without and then with the inline backend."""
     cell = nbformat.v4.new_code_cell
     notebook = nbformat.v4.new_notebook(cells=[cell(SETUP), *map(cell, SHOWN), cell("%matplotlib inline")])
     notebook.cells += map(cell, SHOWN)

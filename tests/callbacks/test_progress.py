@@ -1,4 +1,4 @@
-"""A live bar on a terminal, one line an epoch elsewhere, and nothing on stdout."""
+"""The progress display is a bar on a terminal and one line per epoch elsewhere; stdout stays empty."""
 
 import os
 import pty

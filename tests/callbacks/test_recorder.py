@@ -1,4 +1,4 @@
-"""The recorder's figures are fastai's, without a wait for the device each step."""
+"""The recorder's values are those of fastai's recorder, but it does not wait for the device in each step."""
 
 import pytest
 import torch

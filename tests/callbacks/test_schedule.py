@@ -1,4 +1,4 @@
-"""The rate that is applied is the planned one, and the plan is one cycle with its peak where it was asked for."""
+"""The applied learning rate is the planned one, and the plan is one cycle with its peak at the requested epoch."""
 
 import math
 from functools import partial
@@ -104,7 +104,7 @@ def test_fastai_gets_the_rates_and_moments_that_its_recorder_draws():
 
 
 class SchedulerThatStartsAgain(ParamScheduler):
-    """The fault that cost the first work of this kind its accuracy: the position is reset every epoch."""
+    """A faulty scheduler that starts again in each epoch, which was the error of the work this project started from."""
 
     order = 62
 
@@ -127,5 +127,5 @@ class RateSetByHand(Callback):
 def test_a_rate_that_leaves_the_plan_ends_the_run_at_once(intruder, step):
     learn, record = learner(), ScheduleRecord(plan())
     learn.add_cb(intruder())
-    with pytest.raises(TrainingError, match=f"the rate at step {step} "):
+    with pytest.raises(TrainingError, match=f"the learning rate at step {step} "):
         fit(learn, record)

@@ -1,4 +1,4 @@
-"""Sharpness-aware steps against the two-gradient formula, written out."""
+"""Sharpness-aware steps equal the formula with two gradients, written as a plain loop."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def learner(data):
 
 
 def by_hand(data, sharp):
-    """Plain SGD, and from step `sharp` on the gradient at the weights plus the scaled gradient."""
+    """The weights after plain SGD, which from step `sharp` on uses the gradient at the perturbed weights."""
     model, loss_func = net(), nn.CrossEntropyLoss()
     for step, (x, y) in enumerate(data):
         gradients = torch.autograd.grad(loss_func(model(x), y), list(model.parameters()))

@@ -1,4 +1,4 @@
-"""The loader's wait is the loader's time alone, on a clock that only the test moves."""
+"""The measured wait is only the time of the loader, on a clock that the test sets."""
 
 import fastai.callback.progress  # noqa: F401  gives learners `no_bar`
 import pytest
@@ -20,7 +20,7 @@ class Clock:
 
 
 class Slow(list):
-    """Batches that take their time, in seconds."""
+    """A loader whose batches each take some seconds of the clock."""
 
     def __init__(self, batches, clock, seconds):
         super().__init__(batches)
@@ -33,7 +33,7 @@ class Slow(list):
 
 
 class Busy(Callback):
-    """A step that takes ten seconds, and another ten after it."""
+    """A callback that takes ten seconds of the clock in a step and ten after it."""
 
     def __init__(self, clock):
         self.clock = clock

@@ -1,4 +1,4 @@
-"""A learner of this project and a plain fastai learner beside it: the same net, batches, loss and optimizer."""
+"""A learner of this project and a plain fastai learner with the same model, batches, loss and optimizer."""
 
 import csv
 import math
@@ -25,7 +25,7 @@ def ours(*cbs, **settings):
 
 
 def plain(*cbs):
-    """fastai's own `Learner`, with its own callbacks and loss, without its progress bar."""
+    """A plain fastai `Learner` with fastai's callbacks and loss, without its progress bar."""
     made = ours()
     given = {"opt_func": made.opt_func, "splitter": made.splitter, "lr": made.lr, "metrics": accuracy}
     learn = Learner(made.dls, made.model, CrossEntropyLossFlat(label_smoothing=0.2), **given)
@@ -35,7 +35,7 @@ def plain(*cbs):
 
 
 def pair(make, folder: Path):
-    """Both learners, each with callbacks of its own from `make` and a folder of its own to write into."""
+    """Both learners, each with its own callbacks from `make` and its own folder."""
     learners = ours(*make()), plain(*make())
     for learn, name in zip(learners, ("ours", "plain"), strict=True):
         learn.path = folder / name
@@ -44,7 +44,7 @@ def pair(make, folder: Path):
 
 
 def both(learners, do):
-    """What `do` returns for each of the learners, from the same random state."""
+    """The results of `do` for both learners, each started from the same random state."""
     found = []
     for learn in learners:
         set_seed(7)
@@ -57,7 +57,7 @@ def weights(learn):
 
 
 def alike(one, other):
-    """Whether tensors are the same to the last bit and numbers to five digits, in collections of any depth."""
+    """Whether tensors are equal to the last bit and numbers to five digits, in collections of any depth."""
     if isinstance(one, Tensor):
         return torch.equal(one.as_subclass(Tensor), other.as_subclass(Tensor))
     if isinstance(one, dict):

@@ -1,4 +1,4 @@
-"""The tests of this folder share one table of what works and what is refused."""
+"""The table of supported and refused methods of fastai, shared by the tests of this folder."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The table of fastai's idioms. Each test that has seen one hold, or be refused, adds its row."""
+"""The table of fastai's methods and callbacks. Each test adds rows for those that it saw work or be refused."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ in `tests/idioms`; `WRITE_TABLE=1 python -m pytest tests/idioms` writes this fil
 
 
 class Row(NamedTuple):
-    """One method or callback of fastai."""
+    """A row about a method or callback of fastai."""
 
     what: str
     verdict: str
@@ -28,17 +28,17 @@ class Row(NamedTuple):
 
 
 class Table:
-    """The rows that the tests of this session have added."""
+    """The rows that the tests of this pytest session have added."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
 
     def works(self, what: str, compared: str) -> None:
-        """Call it at the end of a test that saw `what` do the same as something else, which `compared` names."""
+        """Add a row, at the end of a test in which the result of `what` equalled that of `compared`."""
         self.rows.append(Row(what, "works", compared))
 
     def refused(self, what: str, error: BaseException, instead: str = "") -> None:
-        """Call it at the end of a test that saw `what` end in this error before anything changed."""
+        """Add a row, at the end of a test in which `what` raised this error before anything changed."""
         sentence = re.sub(r"/\S*/site-packages/", "", " ".join(str(error).split())).replace("|", "\\|")
         self.rows.append(Row(what, f"refused: {sentence}", instead or "the message itself"))
 

@@ -1,4 +1,4 @@
-"""What a trained learner answers: validation, predictions, test-time augmentation, and their pictures."""
+"""The results of a trained learner: validation, predictions, test-time augmentation, and their figures."""
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -9,16 +9,16 @@ from fastai.callback.core import Callback
 from PIL import Image
 from torch import nn
 
-from tests.idioms.twins import assert_same, on_both, twins
+from tests.idioms.learner_pair import assert_same, learner_pair, on_both
 
 matplotlib.use("Agg")
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """Fitted, and not to be changed."""
+    """Both learners after a fit. Tests must not change them."""
     # at the size of the files, and with a last batch of validation that is a short one
-    pair = twins(tmp_path_factory.mktemp("answers"), limit=60, size=16)
+    pair = learner_pair(tmp_path_factory.mktemp("answers"), limit=60, size=16)
     on_both(pair, lambda learn: learn.fit_one_cycle(2, 0.1))
     return pair
 
@@ -111,7 +111,7 @@ AUGMENTED = {
 
 @pytest.mark.parametrize("name", AUGMENTED)
 def test_the_mean_of_augmented_images(table, pair, name):
-    """Both draw the same augmentations: they are a function of seed, epoch and image."""
+    """Both learners get the same augmentations, which are a function of seed, epoch and image."""
     for each in pair:
         each.dls.valid.epoch = 5
 

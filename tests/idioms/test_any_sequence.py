@@ -1,4 +1,4 @@
-"""Whatever is done with a learner before, `fit_recipe` trains as the recipe says and reports what it saved, or refuses.
+"""After any sequence of calls, `fit_recipe` trains as the recipe says and reports the saved model, or refuses to train.
 
 `SEQUENCES=60 python -m pytest tests/idioms/test_any_sequence.py` tries more sequences than the test suite does.
 """
@@ -36,7 +36,7 @@ SKIPS = (*STOPS, GradientAccumulation, ShortEpochCallback)  # takes fewer steps
 
 
 class OtherNet(SmallNet):
-    """Another architecture with a name."""
+    """A model of another registered architecture."""
 
     def __init__(self, *args):
         super().__init__(*args)
@@ -52,7 +52,7 @@ def _architectures():
 
 
 def interrupted(begin):
-    """Ctrl-C in the third step of a fit, or of what is left of a run."""
+    """Send Ctrl-C in the third step of a fit or of the rest of a run."""
 
     def call(learn):
         stop = Interrupted(2)
@@ -68,7 +68,7 @@ def interrupted(begin):
 
 
 def added(make):
-    """A callback that stays, once."""
+    """Add a callback that stays, unless it was added before."""
 
     def call(learn):
         cb = make()
@@ -79,7 +79,7 @@ def added(make):
 
 
 def put(name, make):
-    """Another loss, optimizer and so on in place of the learner's."""
+    """Replace an attribute of the learner, such as the loss or the optimizer."""
     return lambda learn: setattr(learn, name, make(learn))
 
 
@@ -165,7 +165,7 @@ def test_after_any_calls_a_run_is_that_of_its_recipe_or_is_refused(calls):
 
 
 def check_sentence(error):
-    """It is one line that says something."""
+    """Check that an error message is one line and not empty."""
     assert len(str(error)) > 20
     assert "\n" not in str(error)
 
@@ -175,7 +175,7 @@ def content(path):
 
 
 def check_run(learn, run, results):
-    """The rates are those of the plan, the epochs those of the recipe, and the figures those of the saved model."""
+    """Check the learning rates against the plan, the epochs against the recipe, and the metrics against the model."""
     rows, plan = rows_of(run / "schedule.csv"), planned_rates(learn)
     for row in rows:
         assert float(row["lr"]) == float(row["planned_lr"]) == plan[int(row["step"])][0]

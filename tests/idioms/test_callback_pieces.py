@@ -1,4 +1,4 @@
-"""What fastai's callback modules hold beside callbacks for a fit: hooks, schedules, half precision, loaders."""
+"""The parts of fastai's callback modules that are not callbacks: hooks, schedules, half precision, loaders."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def _small():
 
 @pytest.fixture(scope="module")
 def learners():
-    """A learner of this project and a plain one; no test of this module that shares them changes their weights."""
+    """A learner of this project and a plain one. Tests that share them must not change their weights."""
     return ours(), plain()
 
 
@@ -264,7 +264,7 @@ def test_frozen_norms_keep_their_statistics(table, tmp_path):
 
 
 class Ruin(TerminateOnNaNCallback):
-    """A net whose weights are not numbers from the second step on."""
+    """A callback that sets a weight to NaN before step 2 (counted from 0)."""
 
     def before_batch(self):
         if self.training and self.train_iter == 2:

@@ -1,4 +1,4 @@
-"""Every callback of fastai in `fit`, `fit_one_cycle` and `fit_recipe`."""
+"""Tests of every callback of fastai in `fit`, `fit_one_cycle` and `fit_recipe`."""
 
 import math
 from contextlib import nullcontext
@@ -44,12 +44,12 @@ def _small():
 
 @pytest.fixture(autouse=True)
 def _single_precision(monkeypatch):
-    """As plain fastai trains, also on a processor with bf16."""
+    """Use fp32, as plain fastai does, also on a processor with bf16."""
     monkeypatch.setattr("learners.step.autocast", lambda device: nullcontext())
 
 
 class Halves(MixHandler):
-    """A handler as a user writes one: half of each image's target is that of the next."""
+    """A callback as a user could write it: half of each image's target is that of the next image."""
 
     def before_batch(self):
         self.lam, self.yb1 = torch.tensor(0.5), (self.y.roll(1),)
@@ -93,7 +93,7 @@ HELD = "best new_best wait count hps stats data preds nb_batches scales".split()
 
 @pytest.fixture(scope="module")
 def without():
-    """The weights after a fit without a further callback."""
+    """The weights after a fit without an additional callback."""
     learners = ours(), plain()
     both(learners, fit)
     one, other = map(weights, learners)
@@ -110,17 +110,17 @@ def one_cycle(learn):
 
 
 def held(learn, n):
-    """What the last `n` callbacks keep, by attribute."""
+    """The values that the last `n` callbacks keep, by attribute."""
     return [{name: vars(cb)[name] for name in HELD if name in vars(cb)} for cb in learn.cbs[-n:]]
 
 
 def measured(learn):
-    """Of each epoch what validation measured, NaN where it did not, as fastai's trackers read it."""
+    """The validation loss and metrics of each epoch as fastai's trackers read them, NaN if they were not measured."""
     return [(list(values[1:]) + [math.nan] * 2)[:2] for values in learn.recorder.values]
 
 
 def saved(learn):
-    """What was written, by name: weights, and the figures of logs."""
+    """The content of the written files by name: weights, and the numbers in logs."""
     found = {path.name: torch.load(path, weights_only=False) for path in learn.path.rglob("*.pth")}
     for path in learn.path.rglob("*.csv"):
         found[path.name] = [(float(row["valid_loss"]), float(row["accuracy"])) for row in rows_of(path)]

@@ -1,4 +1,4 @@
-"""Every public method of `DataLoaders` and of its loaders does what it does in plain `ImageDataLoaders`."""
+"""Every public method of `DataLoaders` and of its loaders has the same result as with plain `ImageDataLoaders`."""
 
 import copy
 import pickle
@@ -19,7 +19,7 @@ from PIL import Image
 
 from data.block import image_block
 from tests.data.small_loaders import dls_of
-from tests.idioms.twins import assert_same
+from tests.idioms.learner_pair import assert_same
 
 matplotlib.use("Agg")
 COUNTS = {"train/a": 40, "train/b": 29, "valid/a": 9, "valid/b": 6}
@@ -48,14 +48,14 @@ both_caches = pytest.mark.parametrize("pair", CACHES, indirect=True)
 
 
 def kinds(thing) -> object:
-    """Types and shapes of what a batch holds."""
+    """The types and shapes of a batch's parts."""
     if isinstance(thing, torch.Tensor):
         return type(thing).__name__, tuple(thing.shape)
     return [kinds(part) for part in thing] if isinstance(thing, tuple | list) else thing
 
 
 def paths(dls) -> list:
-    """Of the validation images in the order of the loader: fastai lists files in the order of the disk."""
+    """The paths of the validation images in the order of the loader, because fastai lists files in no fixed order."""
     return [getattr(item, "path", item) for item in dls.valid_ds.items]
 
 
@@ -64,7 +64,7 @@ def valid_paths(dls) -> list:
 
 
 def drawn(show) -> list:
-    """The titles of the images and the shapes of the pictures, sorted."""
+    """The titles and shapes of the shown images, sorted."""
     plt.close("all")
     show()
     axes = [axes for axes in plt.gcf().axes if axes.images]
@@ -82,7 +82,7 @@ def shown_once(dls) -> list:
 
 
 def sums(dl) -> torch.Tensor:
-    """Of the images, sorted: a number for each image that no other has."""
+    """The sorted pixel sums of the images, which differ for all images."""
     return torch.cat([x.as_subclass(torch.Tensor).sum((1, 2, 3)) for x, _ in dl]).sort().values
 
 
@@ -92,7 +92,7 @@ class Doubled(Transform):
 
 
 def doubled(dls) -> list:
-    """The sums of the validation images, after a transform was added to one loader, and to both."""
+    """The sums of the validation images after a transform was added to one loader, and after it was added to both."""
     found = []
     for loaders in ("valid", None):
         dls.add_tfms([Doubled()], "after_batch", loaders)
@@ -101,7 +101,7 @@ def doubled(dls) -> list:
 
 
 def by_hand(dls) -> list:
-    """A batch from the parts of which fastai's loader makes one."""
+    """A batch made with the same functions that fastai's loader uses."""
     dl, chosen = dls.valid, [paths(dls).index(valid_paths(dls)[i]) for i in (3, 12)]
     items = [dl.after_item(dl.create_item(i)) for i in chosen]
     made = dl.after_batch(dl.retain(dl.create_batch(dl.before_batch(items)), items))
@@ -172,7 +172,7 @@ def test_it_does_what_plain_fastai_does(table, pair, name):
 
 @both_caches
 def test_loaders_of_a_block_and_of_datasets(table, pair):
-    """Made by fastai's own class methods, from the block and the datasets of ours."""
+    """fastai's class methods make the loaders from this project's block and datasets."""
     dls = pair[0]
     block = image_block(dls.source, dls.settings, dls.stats)
     made = {

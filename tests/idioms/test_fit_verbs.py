@@ -1,4 +1,4 @@
-"""What trains: each verb leaves the weights, rates and figures that plain fastai leaves."""
+"""Each training method leaves the same weights, learning rates and metrics as in plain fastai."""
 
 from functools import partial
 
@@ -10,16 +10,16 @@ from fastai.losses import CrossEntropyLossFlat
 from fastai.optimizer import SGD, Adam, OptimWrapper, ranger
 from torch import nn
 
-from tests.idioms.twins import assert_same, assert_same_weights, on_both, twins, with_our_optimizer
+from tests.idioms.learner_pair import assert_same, assert_same_weights, learner_pair, on_both, with_our_optimizer
 
 
 @pytest.fixture
 def pair(tmp_path):
-    return twins(tmp_path)
+    return learner_pair(tmp_path)
 
 
 class Settings(Callback):
-    """The rate and weight decay of each depth in each step, and the momentum of the last."""
+    """Records learning rate and weight decay of each parameter group, and the momentum of the last, in each step."""
 
     def before_fit(self):
         self.seen = []
@@ -30,7 +30,7 @@ class Settings(Callback):
 
 
 def settings_of(learn, verb) -> np.ndarray:
-    """What each step of this fit had, steps×settings."""
+    """The recorded settings of this fit, steps×settings."""
     noted = Settings()
     learn.add_cb(noted)
     verb(learn)
@@ -39,7 +39,7 @@ def settings_of(learn, verb) -> np.ndarray:
 
 
 def figures(learn) -> list:
-    """Loss and metrics of validation, epoch by epoch."""
+    """The validation loss and metrics of each epoch."""
     return [[float(value) for value in row[1:]] for row in learn.recorder.values]
 
 
@@ -154,7 +154,7 @@ def test_what_is_frozen_stays_and_the_rest_trains(table, pair, name):
 
 
 class Batches(Callback):
-    """Input and target of each batch, and where in the fit it is."""
+    """Records the input and target of each batch and its position in the fit."""
 
     def before_fit(self):
         self.seen = []
@@ -176,7 +176,7 @@ def test_a_callback_sees_the_batch_and_where_in_the_fit_it_is(table, pair):
 
 
 def test_a_net_on_a_batch_by_hand(table, pair):
-    """What a loop of one's own does between fits: with the model as validation leaves it."""
+    """A training loop by the user between two fits, with the model in the mode in which validation leaves it."""
     batch = pair.ours.dls.valid.one_batch()
 
     def by_hand(learn):

@@ -1,18 +1,18 @@
-"""Precision and memory format: on a CPU, where fastai's mixed precision does nothing, no verb changes a figure."""
+"""fastai's methods for precision and memory format do not change any result on a CPU."""
 
 import pytest
 import torch
 
 from data.common.errors import TrainingError
-from tests.idioms.twins import Twins, assert_same, assert_same_weights, twins
+from tests.idioms.learner_pair import LearnerPair, assert_same, assert_same_weights, learner_pair
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*CUDA is not available")
 
 
 @pytest.fixture
 def pair(tmp_path):
-    """Two of ours: one that is changed, and one as it is."""
-    return Twins(twins(tmp_path).ours, twins(tmp_path).ours)
+    """Two learners of this project: one to change, and one for comparison."""
+    return LearnerPair(learner_pair(tmp_path).ours, learner_pair(tmp_path).ours)
 
 
 def names(learn) -> list[str]:

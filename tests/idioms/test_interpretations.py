@@ -9,7 +9,7 @@ from fastai.data.core import show_at
 from fastai.interpret import ClassificationInterpretation, Interpretation
 
 from callbacks import GradCAMInterpretation
-from tests.idioms.twins import assert_same, on_both, twins
+from tests.idioms.learner_pair import assert_same, learner_pair, on_both
 
 matplotlib.use("Agg")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMet
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """Fitted, and not to be changed; of the validation images about half are wrong."""
-    pair = twins(tmp_path_factory.mktemp("interpreted"))
+    """Both learners after a fit, with about half of the validation images misclassified. Tests must not change them."""
+    pair = learner_pair(tmp_path_factory.mktemp("interpreted"))
     on_both(pair, lambda learn: learn.fit_one_cycle(2, 0.1))
     return pair
 
@@ -28,7 +28,7 @@ KINDS = {"ClassificationInterpretation": ClassificationInterpretation, "GradCAMI
 
 @pytest.fixture(scope="module", params=KINDS)
 def interpreted(request, pair):
-    """The interpretation of our learner, fastai's own of the plain one, and the name of ours."""
+    """The interpretation of our learner, fastai's own of the plain learner, and the class name of ours."""
     kind = KINDS[request.param]
     extra = {"layer": "3", "method": "gradcam"} if kind is GradCAMInterpretation else {}
     ours, plain = kind.from_learner(pair.ours, **extra), ClassificationInterpretation.from_learner(pair.plain)

@@ -1,4 +1,4 @@
-"""Callbacks, metrics and contexts of a learner, and what it says of itself."""
+"""Tests of the callbacks, metrics, contexts and messages of a learner."""
 
 import re
 
@@ -10,18 +10,18 @@ from fastai.metrics import F1Score, Perplexity, error_rate, top_k_accuracy
 from fastcore.foundation import L
 from torch import nn
 
-from tests.idioms.twins import assert_same, on_both, twins
+from tests.idioms.learner_pair import assert_same, learner_pair, on_both
 
 
 @pytest.fixture
 def pair(tmp_path):
-    return twins(tmp_path)
+    return learner_pair(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Fitted, and not to be changed."""
-    pair = twins(tmp_path_factory.mktemp("trained"))
+    """A learner after a fit. Tests must not change it."""
+    pair = learner_pair(tmp_path_factory.mktemp("trained"))
     on_both(pair, lambda learn: learn.fit(1, 0.05))
     return pair
 
@@ -40,8 +40,8 @@ class Second(Callback):
         pass
 
 
-def guests(learn) -> list[str]:
-    """The callbacks of this file, in the order in which they see an event, and whether the learner knows them."""
+def own_callbacks(learn) -> list[str]:
+    """The callbacks of this file, in the order in which they receive an event, and whether they are attributes."""
     names = [cb.name for cb in learn.ordered_cbs("before_fit") if isinstance(cb, First | Second)]
     assert all(cb.learn is learn for cb in learn.cbs)
     return [*names, hasattr(learn, "first"), hasattr(learn, "second")]
@@ -50,13 +50,13 @@ def guests(learn) -> list[str]:
 def add_and(learn, then) -> list:
     learn.add_cbs([Second(), First()])
     then(learn)
-    return guests(learn)
+    return own_callbacks(learn)
 
 
 def within(context, learn) -> list:
     with context:
-        inside = guests(learn)
-    return [inside, guests(learn)]
+        inside = own_callbacks(learn)
+    return [inside, own_callbacks(learn)]
 
 
 def changes_by_context(learn, how) -> list:
@@ -67,8 +67,8 @@ def changes_by_context(learn, how) -> list:
 
 
 CHANGES = {
-    "add_cb": lambda learn: [guests(learn.add_cb(Second())), guests(learn.add_cb(First))],
-    "add_cbs": lambda learn: guests(learn.add_cbs([Second, First()])),
+    "add_cb": lambda learn: [own_callbacks(learn.add_cb(Second())), own_callbacks(learn.add_cb(First))],
+    "add_cbs": lambda learn: own_callbacks(learn.add_cbs([Second, First()])),
     "remove_cb": lambda learn: add_and(learn, lambda learn: learn.remove_cb(First)),
     "remove_cbs": lambda learn: add_and(learn, lambda learn: learn.remove_cbs([learn.first, Second])),
     "added_cbs": lambda learn: changes_by_context(learn, "added_cbs"),
@@ -85,7 +85,7 @@ def test_callbacks_come_and_go(table, pair, name):
 
 
 def test_one_may_remove_all_that_say_something(table, pair):
-    """Every callback except the one that fastai cannot train without."""
+    """Every callback except the one without which fastai cannot train."""
     pair.ours.remove_cbs([cb for cb in pair.ours.cbs if cb.order > 0])
     with pytest.raises(AttributeError):
         pair.ours.recorder  # noqa: B018  reading it is the test
@@ -93,7 +93,7 @@ def test_one_may_remove_all_that_say_something(table, pair):
 
 @pytest.fixture
 def terminal(monkeypatch, capfd):
-    """What appears on a terminal since the last call."""
+    """The output on a terminal since the last call."""
     monkeypatch.setenv("FORCE_COLOR", "1")  # what rich takes for a terminal
     return lambda: "".join(capfd.readouterr())
 

@@ -1,4 +1,4 @@
-"""The finder under fastai's name, and the pictures of the recorder."""
+"""The finder under fastai's name, and the figures of the recorder."""
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -8,15 +8,15 @@ from fastai.callback.schedule import minimum, slide, steep, valley
 
 from callbacks.lr_find.finder import LRFindError
 from data.common.errors import TrainingError
-from tests.idioms.twins import assert_same, on_both, twins
+from tests.idioms.learner_pair import assert_same, learner_pair, on_both
 
 matplotlib.use("Agg")
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """Fitted, and not to be changed."""
-    pair = twins(tmp_path_factory.mktemp("pictures"))
+    """Both learners after a fit. Tests must not change them."""
+    pair = learner_pair(tmp_path_factory.mktemp("pictures"))
     on_both(pair, lambda learn: learn.fit_one_cycle(3, 0.1))
     return pair
 

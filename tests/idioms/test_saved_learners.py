@@ -1,4 +1,4 @@
-"""Files of a learner: its weights and optimizer go over to plain fastai and back; an exported one predicts alike."""
+"""Files of a learner: plain fastai loads its weights and optimizer and vice versa, and an exported learner predicts."""
 
 import pytest
 import torch
@@ -6,17 +6,17 @@ from fastai.learner import load_learner
 
 from data import image_dls
 from learners.recipe_check import LearnerError
-from tests.idioms.twins import CPU, assert_same, assert_same_weights, on_both, twins, with_our_optimizer
+from tests.idioms.learner_pair import CPU, assert_same, assert_same_weights, learner_pair, on_both, with_our_optimizer
 
 
 @pytest.fixture
 def pair(tmp_path):
-    return with_our_optimizer(twins(tmp_path, weight_decay=0.01, norm_bias_lr_scale=4.0))
+    return with_our_optimizer(learner_pair(tmp_path, weight_decay=0.01, norm_bias_lr_scale=4.0))
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
 def test_weights_and_optimizer_go_over(table, pair, ours_first):
-    """The fit after it has the momentum of the one that was saved."""
+    """The next fit starts with the momentum of the saved optimizer."""
     giver, taker = pair if ours_first else pair[::-1]
     on_both(pair, lambda learn: learn.fit(1 if learn is taker else 2, 0.05))
     file = giver.save("mine")
@@ -26,7 +26,7 @@ def test_weights_and_optimizer_go_over(table, pair, ours_first):
     on_both(pair, lambda learn: learn.fit(1, 0.05))
     assert_same_weights(pair)
     for name in ("save", "load"):
-        table.works(f"Learner.{name}", "plain fastai: its own learner goes on from the file, and ours from its file")
+        table.works(f"Learner.{name}", "plain fastai: its own learner continues from the file, and ours from its file")
 
 
 def test_weights_alone(table, pair):

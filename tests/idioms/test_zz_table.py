@@ -1,4 +1,4 @@
-"""The committed table is what the tests of this folder found. It runs last, for pytest sorts files by name."""
+"""The committed table equals the rows of the tests of this folder. It runs last, because pytest sorts files by name."""
 
 import os
 from pathlib import Path

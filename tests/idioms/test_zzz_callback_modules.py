@@ -1,4 +1,4 @@
-"""Every public name of fastai's callback modules stands in the table: this runs after the table is written."""
+"""Every public name of fastai's callback modules is in the table. This runs after the test that writes the table."""
 
 import ast
 import importlib.util
@@ -19,11 +19,13 @@ NOT_HERE = {
     "wandb": "a service",
 }
 MODULES = "captum channelslast core data fp16 hook mixup preds progress schedule tracker training".split()
-ENDS = re.compile("Callback|event|Cancel.*Exception")  # what callbacks are made of: tests/learners/test_step.py
+ENDS = re.compile(
+    "Callback|event|Cancel.*Exception"
+)  # base classes and exceptions, which tests/learners/test_step.py covers
 
 
 def public_names(module):
-    """The names in `__all__`, read from the source, for a module may need a package that is not there."""
+    """The names in `__all__`, read from the source, because a module may need a package that is not installed."""
     source = Path(importlib.util.find_spec(f"fastai.callback.{module}").origin).read_text(encoding="utf-8")
     assigned = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
     return next(ast.literal_eval(node.value) for node in assigned if node.targets[0].id == "__all__")

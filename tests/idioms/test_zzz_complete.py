@@ -1,4 +1,4 @@
-"""Every public method of fastai's learner, loaders and interpretation stands in the table, patches included.
+"""Every public method of fastai's learner, loaders and interpretation is in the table, including patched methods.
 
 It runs after the test that writes the table.
 """
@@ -74,7 +74,7 @@ print(json.dumps([sorted(set(dir(cls)) - names) for cls, names in zip(CLASSES, b
 
 
 def test_a_session_has_every_method_without_fastais_star_imports():
-    """fastai adds many methods to its classes in modules that a session need not import."""
+    """fastai adds many methods to its classes in modules that a user may not have imported."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SESSION], cwd=ROOT, capture_output=True, text=True, check=True
     )

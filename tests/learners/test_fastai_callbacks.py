@@ -86,7 +86,7 @@ def test_a_rate_that_leaves_the_plan_is_caught_before_its_step(make):
     learn = make(RateSet("before_step"), ema=False)
     before = []
     learn.add_cb(Callback(before_step=lambda self: before.append(self.model[0].weight.clone())))
-    with pytest.raises(TrainingError, match=r"the rate at step 4 .* is 123, planned"):
+    with pytest.raises(TrainingError, match=r"the learning rate at step 4 .* is 123, planned"):
         learn.fit_recipe()
     assert torch.equal(learn.model[0].weight, before[4])
 
@@ -97,7 +97,7 @@ def test_a_rate_that_was_set_between_two_steps_yields_to_the_plan_with_one_warni
     plain.fit_recipe()
     learn = make(RateSet(event))
     learn.fit_recipe()
-    assert caplog.text.count("something else set the rate before step") == 1
+    assert caplog.text.count("another callback set the learning rate before step") == 1
     assert learn.fitted.steps == plain.fitted.steps
     assert learn.recorder.losses == plain.recorder.losses
 

@@ -44,8 +44,8 @@ def poison(learn):
 @pytest.mark.parametrize(
     ("event", "steps", "message"),
     [
-        ("before_batch", 9, "the training loss is nan in epoch 1 at step 9, rate 0.0"),
-        ("after_step", STEPS - 1, "the weights are not finite after epoch 0, step 5, rate 0.0"),
+        ("before_batch", 9, "the training loss is nan in epoch 1 at step 9, learning rate 0.0"),
+        ("after_step", STEPS - 1, "the weights are not finite after epoch 0, step 5, learning rate 0.0"),
     ],
 )
 def test_what_is_no_number_ends_the_run_and_stays_out_of_its_files(tmp_path, event, steps, message):

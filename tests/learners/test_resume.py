@@ -129,7 +129,9 @@ def pythons_own_handler():
 
 
 @pytest.mark.usefixtures("pythons_own_handler")
-@pytest.mark.parametrize(("at", "kept"), [(8, "the last checkpoint"), (2, "the beginning, for there is no checkpoint")])
+@pytest.mark.parametrize(
+    ("at", "kept"), [(8, "the last checkpoint"), (2, "the beginning (there is no checkpoint yet)")]
+)
 def test_a_second_ctrl_c_ends_at_once_and_says_where_the_run_goes_on(tmp_path, caplog, at, kept):
     out = tmp_path / "run"
     learn = learner(1, Signal(signal.SIGINT, at, times=2), out=out)

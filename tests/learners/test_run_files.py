@@ -142,7 +142,7 @@ def test_classes_of_a_model_that_the_images_lack_are_refused(tmp_path):
         ({"step": -1}, "has invalid content (step: Input should be greater than or equal to 0)"),
         ({"opt": None}, "has invalid content (opt: Input should be a valid dictionary)"),
         ({"format": 3}, "written by another version of this program"),
-        ({"model": {}}, "the weights cannot be taken by this learner"),
+        ({"model": {}}, "the weights do not fit this learner"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_gone_on_from_is_refused(begun, entries, words):

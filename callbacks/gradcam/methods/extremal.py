@@ -1,15 +1,17 @@
-"""Which fifth of the image does the class depend on most? The default method.
+"""Extremal perturbation, the default method: the fifth of the image on which the class depends most.
 
-A mask over the cells of the image is optimised, so that the margin of the class falls as far as it can when the mask's
-area is blurred. The area shrinks to a fifth on the way. After Fong, Patrick and Vedaldi 2019
-(https://arxiv.org/abs/1910.08485), with three changes: the search starts where Grad-CAM finds the class and stops after
-nine steps, a bisection holds the area, and the result is graded. The value at a cell is the product of
+A mask over the cells of the image is optimised, so that the margin of the class falls as far as possible when the area
+of the mask is blurred. The area shrinks to a fifth of the image during the search. Differences from the source: the
+search starts from the Grad-CAM map and takes nine steps, the area is set exactly by bisection, and the map is not
+binary. The value at a cell is the product of
 
-- how far the mask takes the cell away, from 0 to 1,
-- what the margin loses with the cell, in logits: the mean gradient of the steps, clamped at 0,
-- the square of the Grad-CAM map, from 0 to 1, which keeps out what is evidence for no class in particular.
+- the mask, from 0 (kept) to 1 (blurred),
+- the fall of the margin with the cell, in logits: the mean gradient over the steps, clamped at 0,
+- the square of the Grad-CAM map, from 0 to 1, which suppresses evidence that is not specific to the class.
 
-One image costs nine backward passes, and Grad-CAM's own through the last layers.
+An image takes nine backward passes, and one of Grad-CAM through the last layers.
+
+Source: Fong, Patrick and Vedaldi 2019, https://arxiv.org/abs/1910.08485.
 """
 
 import torch
@@ -20,18 +22,15 @@ from callbacks.gradcam.methods import register
 from callbacks.gradcam.methods.gradcam import coarse_cells
 from callbacks.gradcam.question import Question, margin
 
-MASK_AREAS = (0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.2, 0.2)  # of the image: how much the mask takes away at each step
-STEP_SIZE, STEP_MOMENTUM, COARSE_MAP_WEIGHT = (
-    1.2,
-    0.7,
-    3.0,
-)  # of the search; the last is how far the coarse map leads at first
-BISECTION_STEPS = 40
+MASK_AREAS = (0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.2, 0.2)  # share of the image that is blurred at each step
+STEP_SIZE, STEP_MOMENTUM = 1.2, 0.7  # settings of the gradient descent
+COARSE_MAP_WEIGHT = 3.0  # factor of the Grad-CAM map in the initial mask
+BISECTION_STEPS = 40  # halvings of the interval in which the mask's offset is searched
 
 
 @register("extremal", unit="logits lost with a cell", weak=0.2)
 def extremal(question: Question) -> Tensor:
-    """Maps B×H×W: see the text above."""
+    """Return maps B×H×W; the docstring of the module describes them."""
     coarse, targets = coarse_cells(question), question.checked_targets()  # B×rows×columns, B
     parts = []
     batches = (values.split(batch_size_for(question.xb)) for values in (question.xb, coarse, targets))
@@ -42,7 +41,7 @@ def extremal(question: Question) -> Tensor:
 
 
 def _search(question: Question, xb: Tensor, z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The mask after the last step, and the mean loss of margin with each cell; both B×rows×columns."""
+    """Return the mask after the last step, and the mean fall of the margin with each cell; both B×rows×columns."""
     fill, speed, total = blurred(xb), torch.zeros_like(z), torch.zeros_like(z)
     for area in MASK_AREAS:
         mask = mask_of_area(z, area).requires_grad_()
@@ -57,7 +56,7 @@ def _search(question: Question, xb: Tensor, z: Tensor, targets: Tensor) -> tuple
 
 
 def mask_of_area(z: Tensor, area: float) -> Tensor:
-    """sigmoid(z + b), B×rows×columns, with that b for each image which makes the mean `area`, by bisection."""
+    """Return sigmoid(z + b), B×rows×columns, with the b for each image for which the mean is `area`, by bisection."""
     reach = 20 + z.abs().amax((1, 2), keepdim=True)  # B×1×1
     low, high = -reach, reach
     for _ in range(BISECTION_STEPS):

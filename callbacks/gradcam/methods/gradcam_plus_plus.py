@@ -8,10 +8,14 @@ from callbacks.gradcam.methods import register
 
 
 def gradcam_plus_plus(a: Tensor, g: Tensor) -> Tensor:
-    """Weigh positive gradients by equation 19 of the paper.
+    """Return the sum over the channels, each weighted by its positive gradients as in equation 19 of the paper.
 
-    The fraction there is reduced by the squared gradient, which keeps it exact where gradients are tiny. A channel's
-    sum counts from zero, as the paper's rectified maps do: below zero the fraction has a pole.
+    The fraction of that equation is reduced by the squared gradient, so that it is exact also for tiny gradients. A
+    channel's sum is clamped at 0, because the paper assumes rectified maps and the fraction has a pole below 0.
+
+    Args:
+        a: activations B×K×h×w.
+        g: gradients B×K×h×w.
     """
     total = a.sum((2, 3), keepdim=True).clamp(min=0)  # B×K×1×1
     positive = g.clamp(min=0)

@@ -7,7 +7,12 @@ from callbacks.gradcam.methods import register
 
 
 def hirescam(a: Tensor, g: Tensor) -> Tensor:
-    """Multiply gradient and activation place by place, and add up the channels."""
+    """Return the sum over the channels of gradient times activation, times the number of positions, clamped at 0.
+
+    Args:
+        a: activations B×K×h×w.
+        g: gradients B×K×h×w.
+    """
     places = a.shape[2] * a.shape[3]
     return (a * g).sum(1).clamp(min=0) * places
 

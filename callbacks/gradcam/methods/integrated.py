@@ -1,6 +1,6 @@
-"""Integrated gradients (Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365), alone and within Grad-CAM's map.
+"""Integrated gradients (Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365), also times Grad-CAM's map.
 
-The path leads from the blurred image to the image, and the gradients are summed over cells.
+The path goes from the blurred image to the image, and the gradients are summed over cells.
 """
 
 import torch
@@ -11,14 +11,14 @@ from callbacks.gradcam.methods import register
 from callbacks.gradcam.methods.gradcam import coarse_cells
 from callbacks.gradcam.question import Question, margin
 
-PATH_STEPS = 8
+PATH_STEPS = 8  # points on the path at which the gradient is computed
 UNIT = "logits lost with a cell"
 
 
 def integrated_cells(question: Question) -> Tensor:
-    """Each cell's part of what the margin gains from the blurred image to the image: B×rows×columns, in logits.
+    """Return each cell's part of the rise of the margin from the blurred image to the image, B×rows×columns, in logits.
 
-    The sum over the cells is that gain, up to the error of eight steps.
+    The sum over the cells is the rise, up to the error of the sum over eight points.
     """
     targets, parts = question.checked_targets(), []
     for xb, wanted in zip(
@@ -35,11 +35,11 @@ def integrated_cells(question: Question) -> Tensor:
 
 @register("integrated", unit=UNIT, weak=0.2)
 def integrated(question: Question) -> Tensor:
-    """Maps B×H×W of `integrated_cells` that count; what speaks against the class is 0."""
+    """Return maps B×H×W of `integrated_cells`; negative values, which are evidence against the class, are set to 0."""
     return to_map(integrated_cells(question).clamp(min=0), question.xb)
 
 
 @register("gradcam-integrated", unit=UNIT, weak=0.2)
 def gradcam_integrated(question: Question) -> Tensor:
-    """The same, times Grad-CAM's map from 0 to 1."""
+    """Return the maps of `integrated` times Grad-CAM's map from 0 to 1."""
     return to_map(integrated_cells(question).clamp(min=0) * coarse_cells(question), question.xb)

@@ -7,7 +7,14 @@ from callbacks.gradcam.methods import register
 
 
 def layercam(a: Tensor, g: Tensor) -> Tensor:
-    """Multiply positive gradients and activations place by place, and add up the channels."""
+    """Return the sum over the channels of positive gradient times activation, times the number of positions.
+
+    Negative sums are set to 0.
+
+    Args:
+        a: activations B×K×h×w.
+        g: gradients B×K×h×w.
+    """
     places = a.shape[2] * a.shape[3]
     return (a * g.clamp(min=0)).sum(1).clamp(min=0) * places
 

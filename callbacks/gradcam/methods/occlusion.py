@@ -1,4 +1,4 @@
-"""Occlusion (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901), alone and within Grad-CAM's map."""
+"""Occlusion (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901), also times Grad-CAM's map."""
 
 import torch
 from torch import Tensor
@@ -13,9 +13,10 @@ UNIT = "logits lost with 3×3 cells"
 
 
 def occluded_cells(question: Question) -> Tensor:
-    """What the margin loses without the 3×3 cells around a place: B×rows×columns, may be negative.
+    """Return the fall of the margin when windows of 3×3 cells are removed: B×rows×columns in logits, may be negative.
 
-    A cell's value is the mean over the windows that hold it, and over two fills: blurred, and from noisy neighbours.
+    A cell's value is the mean over the windows that contain it, and over two fills: blurred, and means of nearby
+    pixels.
     """
     xb, targets = question.xb, question.checked_targets()
     windows = _windows(*grid_of(xb)).to(xb)  # W×rows×columns
@@ -26,8 +27,8 @@ def occluded_cells(question: Question) -> Tensor:
 
 
 def _lost_margins(question: Question, image: Tensor, target: Tensor, windows: Tensor) -> Tensor:
-    """What one image, 1×C×H×W, loses without each window, W numbers: the mean over the two fills."""
-    generator = torch.Generator().manual_seed(0)  # the same noise, alone or in a batch
+    """Return the fall of the margin of one image, 1×C×H×W, without each window, W numbers: the mean over both fills."""
+    generator = torch.Generator().manual_seed(0)  # per image, so that the result does not depend on the batch
     after = []
     for some in windows.split(batch_size_for(image)):
         xb, removed = image.expand(len(some), -1, -1, -1), to_pixels(some, image)
@@ -38,18 +39,21 @@ def _lost_margins(question: Question, image: Tensor, target: Tensor, windows: Te
 
 
 def _windows(rows: int, columns: int) -> Tensor:
-    """1 in the 3×3 cells around each cell, cut off at the border: rows·columns × rows × columns."""
+    """Return for each cell a window with 1 in the 3×3 cells around it, cut off at the border.
+
+    The shape is (rows·columns) × rows × columns.
+    """
     centres = torch.eye(rows * columns).view(-1, 1, rows, columns)
     return F.max_pool2d(centres, 3, stride=1, padding=1)[:, 0]
 
 
 @register("occlusion", unit=UNIT, weak=0.5)
 def occlusion(question: Question) -> Tensor:
-    """Maps B×H×W of `occluded_cells` that count; what speaks against the class is 0."""
+    """Return maps B×H×W of `occluded_cells`; negative values, which are evidence against the class, are set to 0."""
     return to_map(occluded_cells(question).clamp(min=0), question.xb)
 
 
 @register("gradcam-occlusion", unit=UNIT, weak=0.5)
 def gradcam_occlusion(question: Question) -> Tensor:
-    """The same, times Grad-CAM's map from 0 to 1."""
+    """Return the maps of `occlusion` times Grad-CAM's map from 0 to 1."""
     return to_map(occluded_cells(question).clamp(min=0) * coarse_cells(question), question.xb)

@@ -1,4 +1,4 @@
-"""Of a callback without a state of its own a checkpoint keeps the plain attributes, and nothing else."""
+"""A checkpoint stores the plain attributes of a callback without `state_dict`, and nothing else of it."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""A checkpoint is the one that was written, to the last bit, or it is refused; reading it runs no code."""
+"""A checkpoint file that differs from the written one in any bit is refused, and reading a file runs no code."""
 
 import multiprocessing
 import os
@@ -55,7 +55,7 @@ def test_a_truncated_file_is_refused(path, keep):
 
 
 class Malice:
-    """Makes a file when it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, trace):
         self.trace = trace
@@ -84,14 +84,14 @@ def test_a_planted_pickle_is_refused_and_runs_nothing(tmp_path, plant):
         read_state(path)
     assert not trace.exists()
     torch.load(path, weights_only=False) if plant is not bare_pickle else pickle.loads(path.read_bytes())
-    assert trace.exists()  # the plant was a real one
+    assert trace.exists()  # without the protection the object does create the file
 
 
 @contextmanager
 def small_files():
-    """Inside it no file of this process may grow past 100 kB: a write that fails as on a full disk.
+    """Limit all files of this process to 100 kB inside this context, so that a write fails as on a full disk.
 
-    It ends before the test does, since pytest writes the result of a test to its own output, which may be a long file.
+    The limit must end before the test does, because pytest then writes to its own output, which may be a long file.
     """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
@@ -136,4 +136,4 @@ def test_50_kills_while_writing_leave_50_good_checkpoints(tmp_path):
         drafts += len(list(tmp_path.glob(".*draft*")))
         remove_drafts(tmp_path)
         assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
-    assert drafts > 0  # some of the kills fell into a write
+    assert drafts > 0  # some of the kills happened during a write

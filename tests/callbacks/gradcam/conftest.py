@@ -1,4 +1,4 @@
-"""Small real models and images for the tests of the heatmaps."""
+"""Small models and real images for the tests of the heatmaps."""
 
 import random
 
@@ -20,7 +20,7 @@ from learners.models.resnet18 import ResNet18
 
 @pytest.fixture(scope="session")
 def resnet() -> ResNet18:
-    """A ResNet18 whose norms have seen data, so that no layer is an accident of its initial values. Read only."""
+    """A ResNet18 whose norm layers have statistics of data. Tests must not change it."""
     torch.manual_seed(0)
     net = ResNet18()
     net.train()
@@ -36,7 +36,7 @@ def images() -> torch.Tensor:
 
 
 class Digits(list):
-    """Grey digits at their own 8×8, doubled, as a fastai dataset with a vocabulary."""
+    """A fastai dataset of the 8×8 digits, enlarged to 16×16, with a vocabulary."""
 
     vocab = CategoryMap([f"digit {n}" for n in range(10)], sort=False)
 
@@ -52,7 +52,7 @@ def digits_dl(first: int, count: int, shuffle: bool) -> TfmdDL:
 
 
 def plain_learner(**kwargs) -> Learner:
-    """A small net in a plain fastai `Learner`; a last validation batch of one."""
+    """A plain fastai `Learner` with a small model; its last validation batch has one image."""
     torch.manual_seed(0)
     layers = []
     for n_in, n_out, stride in ((1, 16, 1), (16, 32, 2), (32, 32, 1)):
@@ -65,7 +65,7 @@ def plain_learner(**kwargs) -> Learner:
 
 @pytest.fixture(scope="session")
 def trained() -> Learner:
-    """Right about most digits and wrong about some. Read only."""
+    """A learner that classifies most digits correctly and some wrongly. Tests must not change it."""
     learn = plain_learner()
     learn.logger = lambda row: None
     random.seed(0)

@@ -1,4 +1,4 @@
-"""A set of images whose evidence is known: the class is the colour of a patch, and a distractor lies elsewhere."""
+"""Images whose evidence is known: the class is the colour of a patch, and a second patch is a distractor."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ class Planted(NamedTuple):
 
 
 def planted(count: int, seed: int) -> Planted:
-    """Grey noise, with a patch in the colour of the class, and a white one that says nothing, at random cells."""
+    """Grey noise with a patch in the colour of the class and a white patch without information, at random cells."""
     draw = torch.Generator().manual_seed(seed)
     xb = 0.5 + 0.1 * torch.randn(count, 1, SIDE, SIDE, generator=draw).expand(-1, 3, -1, -1).clone()
     yb = torch.randint(len(COLOURS), (count,), generator=draw)
@@ -39,7 +39,7 @@ def _corner(draw: torch.Generator) -> tuple[int, int]:
 
 
 def trained_on(xb: Tensor, yb: Tensor, steps: int = 120, seed: int = 0) -> nn.Module:
-    """A small net, after some steps of Adam."""
+    """A small model after some steps of Adam."""
     torch.manual_seed(seed)
     layers = []
     for n_in, n_out in ((3, 16), (16, 32)):

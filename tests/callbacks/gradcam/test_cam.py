@@ -1,4 +1,4 @@
-"""`grad_cam` takes any batch, refuses what cannot be, and leaves everything as it was."""
+"""`grad_cam` accepts any batch, refuses invalid arguments, and changes nothing of the model or the random states."""
 
 import gc
 import resource
@@ -14,7 +14,7 @@ from learners.models.resnet18 import ResNet18
 
 
 def state_of(net: nn.Module) -> dict:
-    """All that a call might disturb."""
+    """All state that a call could change."""
     return {
         "weights": {k: v.clone() for k, v in net.state_dict().items()},
         "gradients": {n: None if p.grad is None else p.grad.clone() for n, p in net.named_parameters()},
@@ -39,7 +39,7 @@ def assert_same(before: object, after: object) -> None:
 
 
 class Drawing(nn.Module):
-    """A small net in a mixed mode that draws random numbers and can be told to fail above its maps."""
+    """A small model with mixed training modes that draws random numbers and can fail after its maps."""
 
     def __init__(self, error: type[BaseException] | None = None):
         super().__init__()
@@ -173,7 +173,7 @@ def test_data_parallel_models_have_plain_names(resnet, images):
 
 
 def test_before_an_in_place_operation(images):
-    """The next layer overwrites its input; the map is that of the values before."""
+    """The next layer overwrites its input; the heatmap uses the values before that."""
     torch.manual_seed(0)
     nets = [
         nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(inplace=b), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
@@ -184,7 +184,7 @@ def test_before_an_in_place_operation(images):
 
 
 def test_a_dead_map_is_empty(images):
-    """No evidence is zeros and not a stretched heatmap."""
+    """A heatmap without evidence is zero and not rescaled."""
     net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
     net[4].weight.data.abs_().neg_()
     assert grad_cam(net, images).abs().max() == 0

@@ -1,4 +1,4 @@
-"""Every method against plain loops in float64, against the closed form, and against pytorch-grad-cam."""
+"""Each method equals plain loops in float64, the closed form, and pytorch-grad-cam."""
 
 import copy
 
@@ -18,7 +18,7 @@ FAMILY = ("gradcam", "gradcam++", "hirescam", "layercam", "fusion")
 
 
 def upper_part(net: ResNet18, layer: str, a: Tensor) -> Tensor:
-    """Logits from the maps of a stage, written out."""
+    """Logits computed from the maps of a stage, layer by layer."""
     stages = ["layer1", "layer2", "layer3", "layer4"]
     for name in stages[stages.index(layer) + 1 :]:
         a = getattr(net, name)(a)
@@ -35,14 +35,17 @@ def lower_part(net: ResNet18, layer: str, x: Tensor) -> Tensor:
 
 
 def shown_classes(net: ResNet18, xb: Tensor, layer: str, method: str) -> list[int]:
-    """For each image the class with most evidence: a comparison of zeros would prove nothing."""
+    """For each image the class with the most evidence, because a comparison of zeros would prove nothing."""
     return (
         torch.stack([grad_cam(net, xb, [c] * len(xb), layer, method).sum((1, 2)) for c in range(10)]).argmax(0).tolist()
     )
 
 
 def plain_map(a: Tensor, g: Tensor, method: str) -> Tensor:
-    """One image's map h×w of activations and gradients K×h×w: the published formula, a channel at a time, in logits."""
+    """The map h×w of one image by the published formula, one channel at a time, in logits.
+
+    The activations and gradients are K×h×w.
+    """
     k, h, w = a.shape
     total = torch.zeros(h, w, dtype=torch.float64)
     for c in range(k):
@@ -88,7 +91,7 @@ def test_last_convolution_equals_closed_form(resnet, images, method):
 
 
 def test_mean_of_a_map_is_the_evidence_in_logits(images):
-    """With weights of one sign nothing is cut at zero, and the mean over places is the logit without its bias."""
+    """If all weights are positive, nothing is clamped at 0, and the mean of a map is the logit minus its bias."""
     net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
     net[4].weight.data.abs_()
     cams = grad_cam(net, images[:, :, :30, :30], [1] * 4, layer="1")
@@ -107,7 +110,7 @@ def test_several_layers_are_averaged(resnet, images):
 
 
 def test_gradcam_plus_plus_stays_exact_where_gradients_are_tiny(resnet, images):
-    """A term added to the denominator, as elsewhere, would swallow the weights here."""
+    """A small term added to the denominator, as in other implementations, would change the weights here."""
     a, g = torch.rand(1, 3, 2, 2, dtype=torch.float64), torch.full((1, 3, 2, 2), 1e-9, dtype=torch.float64)
     expected = torch.einsum("bk,bkhw->bhw", (g / 2).sum((2, 3)), a)
     torch.testing.assert_close(gradcam_plus_plus(a, g), expected, rtol=1e-6, atol=0)
@@ -118,7 +121,7 @@ def test_gradcam_plus_plus_stays_exact_where_gradients_are_tiny(resnet, images):
 def test_equals_pytorch_grad_cam(resnet, images, layer, method):
     cls = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "hirescam": HiResCAM, "layercam": LayerCAM}[method]
     net = copy.deepcopy(resnet).double()
-    net.fc.weight.data *= 1e3  # the peer adds 1e-6 to squared gradients: make that nothing
+    net.fc.weight.data *= 1e3  # pytorch-grad-cam adds 1e-6 to squared gradients: this makes the term negligible
     targets = shown_classes(net, images.double(), layer, method)
     with cls(model=net, target_layers=[getattr(net, layer)]) as cam:
         theirs = torch.from_numpy(

@@ -1,4 +1,4 @@
-"""The randomisation check against a cascade by hand, with scipy's correlation."""
+"""The test with random weights equals a cascade written as a plain loop, with scipy's correlation."""
 
 import copy
 
@@ -40,7 +40,7 @@ def test_equals_a_cascade_by_hand(net, images):
 
 
 def test_of_many_parts_every_second_is_compared_and_the_first(images):
-    """Seven parts: the logits' own part is random before the first comparison, and all are at the last one."""
+    """With seven parts, the last part is random before the first comparison, and all parts are at the last one."""
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 6, 3), *(nn.Conv2d(6, 6, 3) for _ in range(5))]
     net = nn.Sequential(*layers, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4)))

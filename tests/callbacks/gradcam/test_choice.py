@@ -1,4 +1,4 @@
-"""The choice of layer and method, on a net where it is known which one sees the class."""
+"""The choice of layer and method, on a model of which it is known which layer depends on the class."""
 
 import copy
 

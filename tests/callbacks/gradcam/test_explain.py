@@ -1,4 +1,4 @@
-"""`explain` writes what it says it writes, for a plain learner and for one of this project."""
+"""`explain` writes its figures and its report, for a plain fastai learner and for one of this project."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The callback looks when an epoch was trained, at the same images, and changes nothing of the run."""
+"""The callback computes heatmaps of the same images after each trained epoch, and changes nothing of the run."""
 
 import random
 
@@ -49,7 +49,7 @@ def test_looks_every_few_epochs_and_at_the_last():
 
 
 def test_a_run_is_the_same_with_and_without_it():
-    """Not a weight, a random number or a figure differs."""
+    """All weights, random numbers and history rows are equal."""
     (plain, figures), state = fitted(2), (random.getstate(), torch.get_rng_state())
     (watched, same), after = fitted(2, [GradCAMCallback(count=3)]), (random.getstate(), torch.get_rng_state())
     assert figures == same
@@ -114,7 +114,7 @@ def test_writes_into_the_run_directory_of_this_projects_learner(tmp_path):
 
 
 class Steps(Callback):
-    """Counts the steps of training."""
+    """Counts the training steps."""
 
     run_valid, done = False, 0
 
@@ -127,7 +127,7 @@ class Steps(Callback):
     [
         ({"layer": "nothing"}, "'nothing': no such module"),
         ({"layer": nn.ReLU()}, "layer \\(ReLU\\): no such module"),
-        ({"layer": "10"}, "layer '10' gives"),
+        ({"layer": "10"}, "layer '10' returns"),
         ({"method": "nothing"}, "method 'nothing': choose from"),
     ],
 )
@@ -148,7 +148,7 @@ def test_a_module_may_be_the_layer():
 
 
 class CallOff(Callback):
-    """Raises at an event of one epoch."""
+    """Raises an exception at an event of one epoch."""
 
     order = 0
 

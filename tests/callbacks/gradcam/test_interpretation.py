@@ -1,4 +1,4 @@
-"""The interpretation says of each image what inference said, over the right image, and keeps no pixels."""
+"""The interpretation shows the results of inference with the right image, and keeps no pixels."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def interp(trained) -> GradCAMInterpretation:
 
 
 def one_by_one(learn) -> tuple[Tensor, list[int], Tensor]:
-    """Probabilities, labels and losses of the validation images, each alone through the bare model."""
+    """Probabilities, labels and losses of the validation images, each passed alone through the model."""
     net, logits = learn.model.eval(), []
     with torch.no_grad():
         for image, _ in learn.dls.valid_ds:
@@ -30,7 +30,7 @@ def one_by_one(learn) -> tuple[Tensor, list[int], Tensor]:
 
 
 def titled(figure) -> list:
-    """The axes that hold an image."""
+    """The axes that contain an image."""
     return [axes for axes in figure.axes if axes.get_title()]
 
 
@@ -132,7 +132,9 @@ def test_why_wrong_compares_the_two_classes(interp):
     image, predicted, true, difference = axes[4:8]
     assert image.get_title() == f"true digit {interp.targs[i]}\npredicted digit {interp.decoded[i]}"
     assert predicted.get_title().startswith(f"digit {interp.decoded[i]} ")
-    assert true.get_title() == f"digit {interp.targs[i]} {interp.preds[i, interp.targs[i]]:.0%}"  # no p: not asked for
+    assert (
+        true.get_title() == f"digit {interp.targs[i]} {interp.preds[i, interp.targs[i]]:.0%}"
+    )  # no p-value, because the heatmap was not tested
     assert difference.get_title() == f"digit {interp.decoded[i]} less digit {interp.targs[i]}"
     maps = [axes.images[1].get_array() for axes in (predicted, true, difference)]
     np.testing.assert_allclose(maps[2], maps[0] - maps[1], atol=1e-6)

@@ -1,4 +1,7 @@
-"""Of training images, titles, pictures and heatmaps are of the same image: the file's. A layer may be a module."""
+"""For training images, title, picture and heatmap belong to the same image, without augmentation.
+
+A layer may be a module.
+"""
 
 import numpy as np
 import pytest
@@ -21,7 +24,7 @@ COUNT = 40
 
 
 class SensitiveNet(nn.Module):
-    """No two looks at an image get the same answer from it, unless they are the same to the pixel."""
+    """A model whose outputs for two inputs are equal only if all pixels are equal."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +52,7 @@ def ours(root) -> Learner:
 
 
 def plain(root) -> Learner:
-    """fastai's own, with random transforms of items and of batches."""
+    """A plain fastai learner with random item and batch transforms."""
     tfms = [Rotate(max_deg=90, p=1.0), Normalize.from_stats(*STATS, cuda=False)]
     dls = ImageDataLoaders.from_folder(
         root, item_tfms=RandomResizedCrop(16, 0.3, val_xtra=0), batch_tfms=tfms, bs=16, num_workers=0, device="cpu"
@@ -77,7 +80,7 @@ def test_titles_are_what_the_model_says_of_the_pictures(learn, root):
     axes = [axes for axes in interp.plot_top_losses(8).axes if axes.get_title()]
     for image_axes, heat_axes in zip(axes[::2], axes[1::2], strict=True):
         image = np.asarray(image_axes.images[0].get_array())
-        assert np.abs(files - image).max((1, 2, 3)).min() < 1.01 / 255  # fastai cuts fractions off
+        assert np.abs(files - image).max((1, 2, 3)).min() < 1.01 / 255  # fastai truncates fractions
         probabilities = learn.model.eval()(normalised(learn, image)).softmax(1)[0]
         best = int(probabilities.argmax())
         assert image_axes.get_title().endswith(f"predicted {learn.dls.vocab[best]}")
@@ -108,7 +111,7 @@ def test_a_training_loader_may_be_given(learn):
 
 
 def test_fastai_s_own_methods_look_up_the_images_that_were_looked_at(learn):
-    """Also where these are some of the loader's."""
+    """This also holds if only some of the loader's images were classified."""
     interp = GradCAMInterpretation.from_learner(learn, layer="conv", method="gradcam", images=5)
     inputs, preds, targs, decoded, _ = interp[[4, 1]]
     torch.testing.assert_close(preds, interp.preds[[4, 1]], atol=1e-5, rtol=1e-4)

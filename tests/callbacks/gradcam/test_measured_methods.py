@@ -1,4 +1,4 @@
-"""The methods that take parts of the image away, against closed forms on linear models."""
+"""The methods that remove parts of the image equal closed forms on linear models."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ MEASURED = ("extremal", "integrated", "gradcam-integrated", "occlusion", "gradca
 
 
 class Weighing(nn.Module):
-    """Two classes; the margin of class 1 is the sum of the pixels times fixed weights. Its Grad-CAM map is even."""
+    """A model of two classes; the margin of class 1 is a weighted sum of the pixels. Its Grad-CAM map is constant."""
 
     def __init__(self, weights: torch.Tensor):
         super().__init__()
@@ -35,7 +35,7 @@ def weighing() -> Weighing:
 
 
 def parts(net: Weighing, xb: torch.Tensor) -> torch.Tensor:
-    """What each cell adds to the margin, compared with the blurred image: B×8×8, exact for a linear model."""
+    """The rise of the margin by each cell compared with the blurred image, B×8×8, exact for a linear model."""
     return to_cells(((xb - blurred(xb)) * net.weights).sum(1), (8, 8)) * 16
 
 
@@ -70,14 +70,14 @@ def test_occlusion_of_a_linear_model_is_the_mean_of_its_windows(weighing, images
 
 
 def test_extremal_finds_the_fifth_that_a_linear_model_loses_most_with(weighing, images):
-    """Where the coarse map is even, the mask of the largest loss holds the 13 largest parts."""
+    """If the coarse map is constant, the best mask contains the 13 cells with the largest parts."""
     net = Weighing(weighing.weights)
     even = torch.ones(4, 8, 8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("callbacks.gradcam.methods.extremal.coarse_cells", lambda question: even)
         maps = cells(grad_cam(net, images, [1] * 4, "places", "extremal"))
     best = top_cells(parts(net, images))
-    assert (top_cells(maps) * best).sum((1, 2)).min() >= 11  # of 13; the last ones differ by little
+    assert (top_cells(maps) * best).sum((1, 2)).min() >= 11  # of 13, because the smallest of them differ little
     inside, outside = maps[best > 0].mean(), maps[best == 0].mean()
     assert inside > 20 * outside
 
@@ -92,7 +92,7 @@ def test_a_mask_has_its_area_whatever_it_is_made_of():
 
 @pytest.mark.parametrize("method", MEASURED)
 def test_batches_equal_single_images(method):
-    """In float64: in nine steps a search magnifies what float32 rounds."""
+    """The test uses float64, because the nine steps of the search magnify the rounding errors of float32."""
     seen = planted(64, seed=0)
     net, xb = trained_on(seen.xb, seen.yb, steps=20).double(), seen.xb[:2].double()
     whole = grad_cam(net, xb, method=method)

@@ -1,4 +1,4 @@
-"""A heatmap over its image, as pixels."""
+"""The pixels of a heatmap over its image."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Evidence that was planted is found and trusted, and maps that know nothing of it are not."""
+"""Heatmaps find planted evidence and pass the test; maps that do not depend on it pass as rarely as by chance."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def net() -> nn.Module:
 
 @pytest.fixture(scope="module")
 def shuffled_nets() -> list[nn.Module]:
-    """Two nets, each of its own images and its own shuffled labels."""
+    """Two models, each trained on its own images with its own shuffled labels."""
     return [trained_on(seen.xb, shuffled(seen.yb, seed), seed=seed) for seed, seen in training_sets()]
 
 
@@ -63,7 +63,7 @@ def test_a_second_fill_agrees_about_the_patch(net, images):
 
 
 def test_evidence_that_the_labels_hold_is_confirmed_by_a_second_net(net, images):
-    """Of images and labels of its own, drawn independently."""
+    """The second model was trained on other images and labels, drawn independently."""
     _, (seed, seen) = training_sets()
     maps = grad_cam(trained_on(seen.xb, seen.yb, seed=seed), images.xb, images.yb, method=DEFAULT_METHOD)
     assert share_passed(net, images, maps) >= 0.95
@@ -71,13 +71,13 @@ def test_evidence_that_the_labels_hold_is_confirmed_by_a_second_net(net, images)
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_on_shuffled_labels_a_second_net_confirms_as_often_as_chance(shuffled_nets, images, first):
-    """Each net depends on some cells, and its own p-values say so. Nothing in the data holds for both."""
+    """Each model depends on some cells, and its own p-values show it, but the two sets have no evidence in common."""
     maps = grad_cam(shuffled_nets[first], images.xb, images.yb, method=DEFAULT_METHOD)
     assert share_passed(shuffled_nets[1 - first], images, maps) <= CHANCE
 
 
 def test_maps_of_a_net_that_learnt_shuffled_labels_pass_as_often_as_chance(net, shuffled_nets, images):
-    """They show what that net looks at. It is not the patch, and the net that knows the patch does not confirm them."""
+    """They show the cells on which that model depends, which are not the patch; the model of the patch rejects them."""
     maps = grad_cam(shuffled_nets[0], images.xb, images.yb, method=DEFAULT_METHOD)
     assert on_patch(images, maps).mean() < 0.25
     assert share_passed(net, images, maps) <= CHANCE
@@ -89,7 +89,7 @@ def test_maps_of_other_images_pass_as_often_as_chance(net, images):
 
 
 def test_random_smooth_maps_pass_as_often_as_chance(net, images):
-    """Smooth maps that have nothing to do with the model or the image."""
+    """These smooth maps do not depend on the model or the image."""
     draw = torch.Generator().manual_seed(5)
     maps = nn.functional.interpolate(torch.rand(COUNT, 1, 5, 5, generator=draw), 32, mode="bicubic")[:, 0]
     assert share_passed(net, images, maps) <= CHANCE

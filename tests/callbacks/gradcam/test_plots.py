@@ -1,4 +1,4 @@
-"""Figures of heatmaps as they are laid out: nothing is cut off, nothing overlaps."""
+"""The layout of figures of heatmaps: nothing is cut off and nothing overlaps."""
 
 from itertools import combinations
 
@@ -12,7 +12,7 @@ LONG = "automobile 88% · p 0.03"
 
 
 def compared(count: int) -> list[Panel]:
-    """What a why-wrong grid shows of so many images."""
+    """The panels of a why-wrong grid of this number of images."""
     rng = np.random.default_rng(0)
     image, heat = rng.random((32, 32, 3)), 3 * rng.random((32, 32))
     one = [
@@ -43,7 +43,7 @@ def heat_of(figure, n: int):
 
 
 def test_one_outlier_does_not_set_the_scale_and_is_told():
-    """Of eleven maps one is a hundred times as strong."""
+    """One of eleven maps is a hundred times as strong as the others."""
     image, heat = np.zeros((8, 8, 3)), np.full((8, 8), 2.0)
     panels = [Panel(image, "", heat * (100 if n == 3 else 1)) for n in range(11)]
     figure = plot_panels(panels, 4, "")
@@ -61,7 +61,7 @@ def test_weak_evidence_looks_weak_and_none_is_clear():
     assert colours_of(True)(0.5)[3] < 0.06
 
 
-def testcolours_of_grow_lighter_with_the_evidence_for_every_kind_of_eye():
-    """Lightness alone tells the order, so that no hue needs to be seen."""
+def test_colours_grow_lighter_with_the_evidence_for_every_kind_of_eye():
+    """Lightness alone shows the order, so that colour-blind people can read the heatmap."""
     red, green, blue = EVIDENCE_COLOURS(np.linspace(0, 1, 32))[:, :3].T
     assert (np.diff(0.2126 * red + 0.7152 * green + 0.0722 * blue) > 0).all()

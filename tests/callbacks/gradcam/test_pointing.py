@@ -1,4 +1,4 @@
-"""Grid pointing on maps whose mass is known, and the intervals against scipy's and by hand."""
+"""Grid pointing on maps of known mass; the intervals equal those of scipy and a calculation by hand."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from callbacks.gradcam.pointing import make_mosaics, pointed_mass
 
 @pytest.fixture
 def mosaics():
-    """Of images that are filled with the number of their class."""
+    """Mosaics of images that are filled with the number of their class."""
     classes = [n % 5 for n in range(20)]
     images = torch.tensor(classes).view(-1, 1, 1, 1).expand(-1, 3, 6, 8).float()
     return make_mosaics(images, classes, [0.9] * 20, count=30)

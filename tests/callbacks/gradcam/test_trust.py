@@ -1,4 +1,4 @@
-"""The p-value against a plain loop, and its parts against what they stand for."""
+"""The p-value equals a plain loop, and its parts equal their definitions."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_margin_is_the_log_odds():
 
 
 def test_equals_a_plain_loop_over_all_controls(net, images):
-    """One control after the other, one image at a time, in float64; without an early end."""
+    """The loop tries one control of one image at a time, in float64 and without an early end."""
     maps, targets = torch.rand(4, 32, 32, generator=torch.Generator().manual_seed(2)), [0, 1, 2, 3]
     measured = measure_trust(net, images, maps, targets, seed=7)
     draw = torch.Generator().manual_seed(7)
@@ -97,7 +97,7 @@ def test_blur_is_the_mean_of_nine_by_nine_pixels(images):
 
 
 def test_the_second_fill_goes_by_the_neighbours_and_keeps_the_rest():
-    """On an image of two halves a removed cell takes the value of its half."""
+    """On an image of two halves, a removed cell gets the value of its half."""
     image = torch.zeros(1, 1, 32, 32)
     image[..., 16:] = 1
     cells = torch.zeros(1, 8, 8)
@@ -116,7 +116,7 @@ def test_an_image_that_is_removed_as_a_whole_is_noise():
 
 
 def test_a_model_that_does_not_look_is_not_explained(images):
-    """All areas lower the margin by nothing, so that every control does as much."""
+    """No area changes the margin, so that every control lowers it as much as the map."""
     net = nn.Sequential(nn.Flatten(), nn.Linear(3072, 4))
     net[1].weight.data.zero_()
     assert all(one.p == 1.0 for one in measure_trust(net, images, torch.rand(4, 32, 32), [0, 1, 2, 3]))
@@ -137,4 +137,4 @@ def test_any_size_and_one_image(size):
     (one,) = measure_trust(net, torch.randn(1, 3, *size), torch.rand(1, *size), torch.tensor([1]))
     assert isinstance(one, Trust)
     assert 0 < one.p <= 1
-    assert module.ROUND <= one.controls <= 99 or one.as_much == 5
+    assert module.CONTROLS_PER_ROUND <= one.controls <= 99 or one.as_much == 5

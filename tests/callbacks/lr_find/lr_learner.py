@@ -1,4 +1,4 @@
-"""A small fastai learner in which every kind of randomness matters: six generators, dropout, shuffling, batch norm."""
+"""A small fastai learner that uses every kind of randomness: six generators, dropout, shuffling, batch norm."""
 
 import random
 from functools import partial
@@ -18,7 +18,7 @@ from torch import nn
 
 
 class NoisyDigits:
-    """Digits (1×8×8, class), each disturbed by a draw from each of the generators that data pipelines use."""
+    """Digits (1×8×8, class) with noise from each of the generators that data pipelines use."""
 
     def __init__(self, n: int):
         digits = load_digits()
@@ -37,7 +37,7 @@ class NoisyDigits:
 
 
 def small_net() -> nn.Sequential:
-    """1×8×8 to 10 logits."""
+    """A model from 1×8×8 pixels to 10 logits."""
     conv = nn.Conv2d(1, 8, 3, padding=1)
     pool = [nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()]
     return nn.Sequential(conv, *pool, nn.Dropout(0.1), nn.Linear(32, 10))
@@ -47,7 +47,7 @@ def small_learner(model=None, *, n=160, bs=16, seed=0, cbs=(), loss_func=None, *
     """A silent learner on the CPU with Nesterov SGD; the same seed gives the same learner.
 
     Args:
-        model: what makes the model, so that its weights come from the seed.
+        model: function that returns the model, so that its weights depend on the seed.
     """
     set_seed(seed)
     dls = DataLoaders.from_dsets(NoisyDigits(n), NoisyDigits(16), bs=bs, device="cpu", num_workers=0)

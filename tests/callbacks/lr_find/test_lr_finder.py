@@ -1,4 +1,4 @@
-"""The finder on real learners: its steps are those of a fit, hopeless cases end in words, files hold what was found."""
+"""The finder on real learners: its steps are those of a fit, its reasons if it finds nothing, and its files."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ END = 10.0  # so small a net still learns at a rate of 1
 
 
 class NaNAfter(nn.Module):
-    """Passes its input on until the given call, and NaN from then on."""
+    """Returns its input until the given call, and NaN from then on."""
 
     def __init__(self, calls: int):
         super().__init__()
@@ -44,7 +44,7 @@ class Losses(Callback):
 
 
 class Constant(nn.Module):
-    """The same logits whatever its input and its parameter."""
+    """Returns the same logits for every input and every value of its parameter."""
 
     def __init__(self):
         super().__init__()
@@ -65,7 +65,7 @@ def flat(pred, target):
 
 
 def sound(found: LRFound) -> bool:
-    """Either a suggestion inside the range, or a reason and no suggestion at all."""
+    """Whether the result is a suggestion inside the range, or a reason without any suggestion."""
     rates = [found.lr, found.low, found.high]
     if found.abstained:
         return rates == [None] * 3 and set(found.suggestions.values()) == {None}
@@ -97,7 +97,7 @@ def test_both_ends_are_reached_exactly_and_the_rates_are_exponential(found):
 def test_a_loss_that_still_falls_at_the_end_is_no_answer():
     found = find_lr(small_learner(n=640, bs=32), end_lr=1.0)
     assert sound(found)
-    assert "still falls at the last rate, 1; raise `end_lr`" in found.abstained
+    assert "still falls at the highest learning rate, 1; raise `end_lr`" in found.abstained
 
 
 def test_the_steps_are_all_that_is_taken(found):
@@ -120,7 +120,7 @@ def test_its_steps_are_those_of_a_fit(cbs):
 def test_nan_after_step_30():
     found = find_lr(small_learner(lambda: nn.Sequential(*small_net(), NaNAfter(30))))
     assert sound(found)
-    assert "the loss was not finite at step 31, rate 0.0019" in found.abstained
+    assert "the loss was not finite at step 31, learning rate 0.0019" in found.abstained
 
 
 def test_nan_from_the_first_step():

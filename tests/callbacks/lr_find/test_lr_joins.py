@@ -1,4 +1,4 @@
-"""Which callbacks take part in the finder's steps: those that shape a step, told by what they define."""
+"""Callbacks that may change a step take part in the finder's steps, and others do not."""
 
 import importlib
 
@@ -80,7 +80,7 @@ def test_shapes_step_overrules(told):
 
 
 def accumulated_by_hand(lrs, n_acc, bs):
-    """The losses of a plain loop that steps once `n_acc` images have been seen, at the rate of that batch."""
+    """The losses of a plain loop that takes a step after every `n_acc` images, with the learning rate of that batch."""
     learn = small_learner(n=160, bs=bs)
     net, losses, seen = learn.model.train(), [], 0
     opt = torch.optim.SGD(net.parameters(), lr=1.0, momentum=0.9, nesterov=True)
@@ -112,7 +112,7 @@ def test_a_search_with_accumulated_gradients_is_another_one():
 
 
 class Position(Callback):
-    """What fastai's callback for the mode and the position in the run would have set."""
+    """The values that fastai's `TrainEvalCallback` would have set."""
 
     seen = []
 

@@ -1,4 +1,4 @@
-"""The range test leaves no trace, however it ends."""
+"""The range test changes nothing of the learner or the random states, also after an exception."""
 
 import copy
 import random
@@ -22,7 +22,7 @@ EXPECTED_GENERATORS = 5  # four of the data set and the loader's own
 
 
 class Fails(nn.Module):
-    """Raises in the given forward pass, as a device that runs out of memory does. Copies share the count."""
+    """Raises an exception in the given forward pass, as a device without free memory does; copies share the count."""
 
     def __init__(self, error: type[BaseException] | None, at: int = 0):
         super().__init__()
@@ -41,7 +41,7 @@ def failing_net(error, at=0):
 
 
 def everything(learn) -> dict:
-    """All state that a later fit could feel, as a copy."""
+    """A copy of all state that could change a later fit."""
     loader, own = learn.dls.train, learn.dls.train_ds.own
     state = {
         "model": learn.model.state_dict(),
@@ -65,7 +65,7 @@ def autocast_depth() -> int:
 
 
 def same(a, b) -> bool:
-    """Equal bit for bit, through containers."""
+    """Whether two values, or all values in two containers, are equal to the last bit."""
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if isinstance(a, list | tuple):
@@ -173,7 +173,7 @@ def test_a_callback_that_shapes_the_step_takes_part_as_a_copy():
 
 
 def test_autocast_that_a_failed_step_left_on_is_ended():
-    """What fastai's MixedPrecision leaves behind when a forward pass fails."""
+    """fastai's `MixedPrecision` leaves autocast on if a forward pass fails."""
 
     class EntersAutocast(Callback):
         shapes_step = True

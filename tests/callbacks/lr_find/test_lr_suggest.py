@@ -1,4 +1,4 @@
-"""What is read from losses is what was planted in them, and nothing is read from losses that show nothing."""
+"""The recommendation from losses of known shape is right, and losses without a fall give no recommendation."""
 
 import fastai.callback.schedule as peer
 import numpy as np
@@ -24,7 +24,7 @@ START, BATCHES = 2.3, 5
 
 
 def basin(lowest: float, depth: float = 1.0, start: float = START) -> np.ndarray:
-    """A symmetric fall and rise of the loss over the logarithm of the rate, about two decades wide."""
+    """A symmetric fall and rise of the loss over the logarithm of the learning rate, about two decades wide."""
     return start - depth * np.exp(-((X - np.log10(lowest)) ** 4))
 
 
@@ -42,7 +42,7 @@ def ends(best: float, deviation: float = 0.0, seed: int = 0) -> np.ndarray:
 
 
 def first(sigma: float = 0.01) -> Fall:
-    """What the range test before the trials found."""
+    """The fall of the range test before the trials."""
     return Fall(curve=basin(1e-2), lowest=100, start=START, sigma=sigma, before=12)
 
 
@@ -82,7 +82,7 @@ def test_too_few_points_give_nothing(n):
 
 
 def test_pure_noise_gives_nothing():
-    """The range test alone lets noise pass now and then; the short runs after it do not."""
+    """Noise sometimes passes the range test, but not the short runs after it."""
     lrs = np.geomspace(1e-7, 1.0, 50)
     for seed in range(300):
         flat = noisy(np.full_like(lrs, START), 0.3, seed)
@@ -138,7 +138,7 @@ def test_a_fall_within_the_noise_gives_nothing():
 
 
 def test_a_loss_that_still_falls_at_the_highest_peak_allowed_gives_nothing():
-    with pytest.raises(NoSuggestion, match=r"still falls at the last rate, 0\.4; raise `end_lr`"):
+    with pytest.raises(NoSuggestion, match=r"still falls at the highest learning rate, 0\.4; raise `end_lr`"):
         recommend_peak(PEAKS, ends(2.0), first(), 0.4)
 
 

@@ -1,4 +1,4 @@
-"""Short one-cycle runs: the rates of a cycle, the same batches for every peak, peaks on both sides of the best."""
+"""Short one-cycle runs: their learning rates, the same batches for every peak, and peaks around the best one."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_a_cycle_rises_to_its_peak_and_falls_to_nothing():
 
 
 def test_every_trial_starts_alike_and_has_the_same_batches():
-    """The loss before the first update is the same to the last bit: weights, batch and dropout are."""
+    """The loss before the first update is equal to the last bit, because weights, batch and dropout are the same."""
     found = trials(n=160)
     assert len(found) == TRIAL_COUNT
     assert len({trial.taken.losses[0] for trial in found}) == 1

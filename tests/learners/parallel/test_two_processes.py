@@ -78,7 +78,7 @@ def test_a_killed_process_ends_the_other_and_the_run_resumes_exactly(whole, tmp_
     killed = small_job(tmp_path, then="Kill", rank=1)
     assert killed.code != 0
     assert killed.seconds < 60
-    assert "another process of this run ended, and process 0 cannot go on without it" in killed.err
+    assert "another process of this run ended, and process 0 cannot continue without it" in killed.err
     resumed = small_job(tmp_path, resume=True)
     assert resumed.code == 0, resumed.err
     assert same_run(tmp_path, whole[0])

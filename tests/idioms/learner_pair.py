@@ -1,4 +1,4 @@
-"""A learner of this project, and plain fastai's with the same weights and images and with plain torch's optimizer."""
+"""A learner of this project, and a plain fastai learner with the same weights and images and torch's optimizer."""
 
 import copy
 from functools import partial
@@ -24,20 +24,20 @@ CPU = torch.device("cpu")
 
 
 def small_net() -> nn.Module:
-    """A body of six parts and a head of one, without dropout: two nets of the same weights train alike."""
+    """A model of a body and a head without dropout, so that two models with the same weights train identically."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         body = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.AdaptiveAvgPool2d(1)
         return nn.Sequential(*body, nn.Flatten(), nn.Linear(8, 10))
 
 
-class Twins(NamedTuple):
+class LearnerPair(NamedTuple):
     ours: ImageLearner
     plain: Learner
 
 
-def twins(path: Path, **settings) -> Twins:
-    """Both save into `path`; the plain one has fastai's own recorder, loss and callbacks, except its bar."""
+def learner_pair(path: Path, **settings) -> LearnerPair:
+    """Return both learners, which save into `path`; the plain one has fastai's callbacks except the progress bar."""
     ours = image_learner(**SETTINGS | settings, model=small_net())
     sgd = partial(torch.optim.SGD, momentum=ours.plan.momentum, nesterov=True)
     plain = Learner(
@@ -53,24 +53,24 @@ def twins(path: Path, **settings) -> Twins:
     ours.path = path
     plain.remove_cb(plain.progress)
     plain.logger = lambda row: None
-    return Twins(ours, plain)
+    return LearnerPair(ours, plain)
 
 
-def with_our_optimizer(pair: Twins) -> Twins:
-    """The plain learner has the optimizer of the recipe too."""
+def with_our_optimizer(pair: LearnerPair) -> LearnerPair:
+    """Give the plain learner the optimizer of the recipe too."""
     pair.plain.opt_func = partial(RecipeOptimizer, model=pair.plain.model, recipe=pair.ours.plan)
     return pair
 
 
-def on_both(pair: Twins, use) -> list:
-    """What `use` gives for each; plain fastai in the precision that this project chooses for the device."""
+def on_both(pair: LearnerPair, use) -> list:
+    """The results of `use` for both; plain fastai uses the precision that this project chooses for the device."""
     with autocast(CPU):
         expected = use(pair.plain)
     return [use(pair.ours), expected]
 
 
 def assert_same(found: object, expected: object) -> None:
-    """Tensors, numbers and names in any nesting, up to rounding."""
+    """Assert that tensors, numbers and names in any nesting are equal up to rounding."""
     if isinstance(expected, Tensor):
         found = torch.as_tensor(found)
         torch.testing.assert_close(found.as_subclass(Tensor), expected.as_subclass(Tensor), atol=1e-4, rtol=1e-3)
@@ -84,6 +84,6 @@ def assert_same(found: object, expected: object) -> None:
         assert found == expected
 
 
-def assert_same_weights(pair: Twins) -> None:
+def assert_same_weights(pair: LearnerPair) -> None:
     ours, plain = (each.model.state_dict() for each in pair)
     assert_same(list(ours.values()), list(plain.values()))
