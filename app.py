@@ -36,7 +36,7 @@ def commands(context: typer.Context) -> None:
 @app.command()
 @recipe_flags
 def fit(out: Out = None, resume: Resume = None, as_json: Json = False, **settings: Any) -> None:
-    """Train, and write a run directory with weights, curves, history, schedule and metrics."""
+    """Train, and write the results into a run directory."""
     if resume:
         from learners.resume import resume_fit
 
@@ -62,7 +62,7 @@ def lr_find(
     as_json: Json = False,
     **settings: Any,
 ) -> None:
-    """Find the peak learning rate of a recipe, and write its curve as a picture, CSV and JSON."""
+    """Find the peak learning rate of a recipe. The curve is written as a picture, CSV and JSON."""
     from learners import image_learner
     from learners.run import check_free, next_run
 
@@ -86,7 +86,7 @@ def explain(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Show why the model of a run is right or wrong, with heatmaps and tests of how far to trust them."""
+    """Show with heatmaps why a model is right or wrong. Each heatmap is tested for how far to trust it."""
     from rich.console import Console
 
     from callbacks.gradcam.explain import explain
@@ -108,7 +108,7 @@ def evaluate(
     tta: Annotated[bool, typer.Option("--tta", help="also use the mean of six views of each image")] = False,
     as_json: Json = False,
 ) -> None:
-    """Validate the model of a run: accuracy with its interval, metrics per class, confusions and calibration."""
+    """Validate the model of a run. The results are accuracy, metrics per class, confusions and calibration."""
     from learners.answers.summary import print_evaluation
     from learners.evaluation import evaluate
 
@@ -122,7 +122,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="file to write [default: in the directory of the first run]")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write report.html of a run, or comparison.html of several runs, as one self-contained page."""
+    """Write the report of a run, or a comparison of several runs. Either is one self-contained HTML page."""
     from learners.answers.comparison.page import compare_runs
     from learners.answers.page import report_run
 
@@ -139,7 +139,7 @@ def predict(
     cam: Annotated[Path | None, typer.Option(help="folder for one heatmap figure per image")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the most probable class of each image with its probability, and the next two classes.
+    """Predict the class of each image. The three most probable classes are printed with their probabilities.
 
     Files that cannot be read are skipped; the exit code is then 1.
     """
@@ -158,7 +158,7 @@ def serve(
     run: Run,
     port: Annotated[int, typer.Option(help="port to listen on; 0 for any free one", min=0, max=65535)] = 8000,
 ) -> None:
-    """Serve a page on this machine that predicts the class of an image; Ctrl-C ends it."""
+    """Serve a page that predicts the class of an image. Only this machine can open it; Ctrl-C ends it."""
     from learners.serving import serve
 
     serve(run, port)
@@ -171,7 +171,7 @@ def export(
     out: Annotated[Path | None, typer.Option(help="file to write [default: export/model.… in the run]")] = None,
     as_json: Json = False,
 ) -> None:
-    """Export the model of a run for other programs; the file is checked against the model before it is kept."""
+    """Export the model of a run for other programs. The file is compared with the model before it is kept."""
     from learners.export.exporting import export
 
     exported = export(run, format, out)
@@ -184,7 +184,7 @@ def check(
     out: Annotated[Path | None, typer.Option(help="new directory for check.json and a contact sheet")] = None,
     as_json: Json = False,
 ) -> None:
-    """Read every image of a data set once and report its problems, without changing any file.
+    """Report the problems of a data set. Every image is read once, and no file is changed.
 
     The exit code is 0 without problems, 1 with problems, and 2 if the data set does not exist.
     """

@@ -62,7 +62,7 @@ class Recipe:
     workers: int = setting(
         0, "processes that make batches, if neither the cache nor the GPU does [0: chosen automatically]"
     )
-    cache: Cache = setting("auto", "keep decoded images in memory; auto does so up to 512 MiB")
+    cache: Cache = setting("auto", "keep decoded images: memory always, auto up to 512 MiB, none never")
     momentum: float = setting(0.9, "Nesterov momentum, held constant")
     weight_decay: float = setting(1e-3, "L2 penalty on the weights, not on biases or norms")
     decay: Literal["linear", "cosine"] = setting("linear", "shape of the learning rate's fall from its peak to its end")
@@ -93,8 +93,7 @@ class Recipe:
         f"[default: muon if a batch has {MIN_MUON_BATCH_PIXELS:,} pixels or more, otherwise sgd]",
     )
     sam: float = setting(
-        0.0,
-        "last fraction of the run that also minimises sharpness (Foret et al. 2021); such a step takes twice the time",
+        0.0, "last fraction of the run that also minimises sharpness (Foret et al. 2021); its steps take twice the time"
     )
     ema: bool = setting(True, "validate and save an average of the weights (Polyak and Juditsky 1992)")
     graph: bool = setting(True, "on a GPU, run the model's training passes as CUDA graphs if the result is the same")
