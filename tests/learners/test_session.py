@@ -43,7 +43,7 @@ ADDED = {
         {"pipeline": ["BatchMirror", "BatchMirror"]},
         "the pipeline BatchMirror, BatchMirror",
     ),
-    "two": ({"cbs": [GradientClip]}, set_loss, None, "GradientClip and the loss FocalLossFlat, and this learner"),
+    "two": ({"cbs": [GradientClip]}, set_loss, None, "GradientClip and the loss FocalLossFlat, which this learner"),
 }
 
 
@@ -102,5 +102,5 @@ def test_a_further_callback_at_the_resume_is_only_told(tmp_path, caplog):
 
 def test_other_metrics_at_the_resume_are_refused(tmp_path):
     interrupted(tmp_path / "run", {})
-    with pytest.raises(SessionError, match="trained with the metrics of its recipe, and"):
+    with pytest.raises(SessionError, match="trained with the metrics of its recipe, which this learner does not have"):
         resume_learner(tmp_path / "run", metrics=[accuracy, error_rate]).fit_recipe()

@@ -7,7 +7,7 @@ from scipy.special import softmax
 from torch.nn import functional as F
 
 from learners.answers.prediction_metrics import calibration_error, reliability
-from learners.answers.temperature import HIGHEST, fit_temperature
+from learners.answers.temperature import MAX_TEMPERATURE, fit_temperature
 
 
 def test_two_classes_have_a_closed_form():
@@ -36,4 +36,4 @@ def test_labels_drawn_from_the_softmax_give_back_its_temperature():
 
 
 def test_a_model_that_is_always_wrong_has_the_highest_temperature():
-    assert fit_temperature(np.array([[3.0, 0.0]] * 3), np.array([1, 1, 1])) == pytest.approx(HIGHEST, rel=1e-3)
+    assert fit_temperature(np.array([[3.0, 0.0]] * 3), np.array([1, 1, 1])) == pytest.approx(MAX_TEMPERATURE, rel=1e-3)
