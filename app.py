@@ -1,4 +1,4 @@
-"""The command line: a command turns flags into one call of the library and prints what comes back."""
+"""The command line: each command turns its flags into one call of the library and prints the result."""
 
 import logging
 import os
@@ -21,10 +21,8 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
-Out = Annotated[Path | None, typer.Option(help="directory to make and fill")]
+Out = Annotated[Path | None, typer.Option(help="new directory for the results")]
 Resume = Annotated[Path | None, typer.Option(help="resume the run in this directory; no other flags are needed")]
-
-
 Run = Annotated[Path, typer.Argument(help="directory of a finished run")]
 
 
@@ -38,7 +36,7 @@ def commands(context: typer.Context) -> None:
 @app.command()
 @recipe_flags
 def fit(out: Out = None, resume: Resume = None, as_json: Json = False, **settings: Any) -> None:
-    """Train, and leave a run directory: weights, curves, history, schedule and metrics."""
+    """Train, and write the results into a run directory."""
     if resume:
         from learners.resume import resume_fit
 
@@ -57,14 +55,14 @@ def fit(out: Out = None, resume: Resume = None, as_json: Json = False, **setting
 @app.command()
 @recipe_flags
 def lr_find(
-    start_lr: Annotated[float, typer.Option(help="lowest rate")] = 1e-7,
-    end_lr: Annotated[float, typer.Option(help="highest rate")] = 1.0,
-    steps: Annotated[int, typer.Option(help="training steps in all")] = 200,
+    start_lr: Annotated[float, typer.Option(help="lowest learning rate")] = 1e-7,
+    end_lr: Annotated[float, typer.Option(help="highest learning rate")] = 1.0,
+    steps: Annotated[int, typer.Option(help="total number of training steps")] = 200,
     out: Out = None,
     as_json: Json = False,
     **settings: Any,
 ) -> None:
-    """Measure the peak learning rate of a recipe; leave its curve as a picture, CSV and JSON."""
+    """Find the peak learning rate of a recipe. The curve is written as a picture, CSV and JSON."""
     from learners import image_learner
     from learners.run import check_free, next_run
 
@@ -77,14 +75,18 @@ def lr_find(
 @app.command()
 def explain(
     run: Run,
-    method: Annotated[str | None, typer.Option(help="as in gradcam, extremal, occlusion [default: the run's]")] = None,
-    layer: Annotated[str | None, typer.Option(help="module to take maps from [default: the run's]")] = None,
-    count: Annotated[int, typer.Option(help="images in each grid", min=1)] = 12,
-    images: Annotated[int, typer.Option(help="validation images to look at, at the most", min=1)] = 300,
+    method: Annotated[
+        str | None, typer.Option(help="heatmap method, such as gradcam, extremal or occlusion [default: the run's]")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="module whose feature maps the heatmaps use [default: the run's]")
+    ] = None,
+    count: Annotated[int, typer.Option(help="images in each figure", min=1)] = 12,
+    images: Annotated[int, typer.Option(help="maximum number of validation images to evaluate", min=1)] = 300,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Show why the model of a run is right or wrong: heatmaps, and how far to trust them."""
+    """Show with heatmaps why a model is right or wrong. Each heatmap is tested for how far to trust it."""
     from rich.console import Console
 
     from callbacks.gradcam.explain import explain
@@ -103,10 +105,10 @@ def explain(
 def evaluate(
     run: Run,
     data: Annotated[Path | None, typer.Option(help="folder to validate on instead of the run's own images")] = None,
-    tta: Annotated[bool, typer.Option("--tta", help="also with the mean of six views of each image")] = False,
+    tta: Annotated[bool, typer.Option("--tta", help="also use the mean of six views of each image")] = False,
     as_json: Json = False,
 ) -> None:
-    """Validate the model of a run: accuracy with its interval, each class, confusions and calibration."""
+    """Validate the model of a run. The results are accuracy, metrics per class, confusions and calibration."""
     from learners.answers.summary import print_evaluation
     from learners.evaluation import evaluate
 
@@ -117,10 +119,10 @@ def evaluate(
 @app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="directory of a finished run, or of several to compare")],
-    out: Annotated[Path | None, typer.Option(help="page to write [default: in the directory of the first run]")] = None,
+    out: Annotated[Path | None, typer.Option(help="file to write [default: in the directory of the first run]")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write report.html of a run, or comparison.html of several: one page that holds all that it shows."""
+    """Write the report of a run, or a comparison of several runs. Either is one self-contained HTML page."""
     from learners.answers.comparison.page import compare_runs
     from learners.answers.page import report_run
 
@@ -131,19 +133,19 @@ def report(
 @app.command()
 def predict(
     run: Run,
-    images: Annotated[list[str], typer.Argument(help="files, folders, quoted patterns; - for a list on stdin")],
+    images: Annotated[list[str], typer.Argument(help="files, folders or quoted patterns; - for a list on stdin")],
     min_confidence: Annotated[float, typer.Option(help="answer `unsure` below this probability")] = 0.0,
-    csv: Annotated[Path | None, typer.Option(help="file to write; a row for each image")] = None,
-    cam: Annotated[Path | None, typer.Option(help="folder to fill with the evidence for each answer")] = None,
+    csv: Annotated[Path | None, typer.Option(help="table to write, with one row per image")] = None,
+    cam: Annotated[Path | None, typer.Option(help="folder for one heatmap figure per image")] = None,
     as_json: Json = False,
 ) -> None:
-    """Name the class of each image, with its probability and the next best two.
+    """Predict the class of each image. The three most probable classes are printed with their probabilities.
 
-    Exits with 1 if a file could not be read; the others are answered.
+    Files that cannot be read are skipped; the exit code is then 1.
     """
     from learners.predictions import predict
 
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # names of files need not be text
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # a file name may not be valid text
     found = predict(run, images, None if as_json else print, min_confidence=min_confidence, csv=csv, cam=cam)
     if as_json:
         show({"run": str(run)} | found.to_dict(), as_json)
@@ -154,9 +156,9 @@ def predict(
 @app.command()
 def serve(
     run: Run,
-    port: Annotated[int, typer.Option(help="0 takes one that is free", min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(help="port to listen on; 0 for any free one", min=0, max=65535)] = 8000,
 ) -> None:
-    """Open a page on this machine on which images can be tried; Ctrl-C ends it."""
+    """Serve a page that predicts the class of an image. Only this machine can open it; Ctrl-C ends it."""
     from learners.serving import serve
 
     serve(run, port)
@@ -165,11 +167,11 @@ def serve(
 @app.command()
 def export(
     run: Run,
-    format: Annotated[str, typer.Option(help="as in onnx, torch-export, safetensors")] = "onnx",
+    format: Annotated[str, typer.Option(help="file format: onnx, torch-export or safetensors")] = "onnx",
     out: Annotated[Path | None, typer.Option(help="file to write [default: export/model.… in the run]")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the model as a file for other programs: pixels in, probabilities out; kept only if it answers alike."""
+    """Export the model of a run for other programs. The file is compared with the model before it is kept."""
     from learners.export.exporting import export
 
     exported = export(run, format, out)
@@ -178,13 +180,13 @@ def export(
 
 @app.command()
 def check(
-    data: Annotated[str, typer.Argument(help="a folder of images, a table of labels, or the name of a source")],
-    out: Annotated[Path | None, typer.Option(help="directory to make; gets check.json and a contact sheet")] = None,
+    data: Annotated[str, typer.Argument(help="folder of images, table of labels, or name of a data set")],
+    out: Annotated[Path | None, typer.Option(help="new directory for check.json and a contact sheet")] = None,
     as_json: Json = False,
 ) -> None:
-    """Read every image of a data set once, and tell what is wrong with it; nothing of it is changed.
+    """Report the problems of a data set. Every image is read once, and no file is changed.
 
-    Exits with 0 if nothing is wrong, 1 if something is, and 2 if there is no such data set.
+    The exit code is 0 without problems, 1 with problems, and 2 if the data set does not exist.
     """
     from rich.console import Console
 
@@ -206,20 +208,20 @@ def check(
 
 
 def main() -> int:
-    """Run the command line; the exit code is that of the contract: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C."""
-    warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # fastai's import; nothing a user can do
-    warnings.filterwarnings("ignore", module="PIL")  # damage that matters is told as an error, with its file
+    """Run the command line, and return the exit code: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C."""
+    warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # from fastai's import; a user cannot avoid it
+    warnings.filterwarnings("ignore", module="PIL")  # a damaged image is reported as an error with its path
     log = logging.StreamHandler()  # to stderr
     log.setFormatter(FlagFormatter())
     logging.basicConfig(handlers=[log])
     if process_rank() > 0:
-        log.setLevel(logging.ERROR)  # the first of several processes tells the rest
+        log.setLevel(logging.ERROR)  # of several processes only the first logs warnings
     try:
         return app(standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # as in `predict … | head`: nobody reads the rest, and Python would fail at its exit too
+    except BrokenPipeError:  # as in `predict … | head`; without the next line Python would fail again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except AppError as error:

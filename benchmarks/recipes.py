@@ -29,7 +29,8 @@ from rich.table import Column, Table
 from benchmarks.narrow import narrow_learner
 from benchmarks.report import RESULTS, write_report
 from data import Source, open_source
-from learners.recipe import Plan, Recipe, with_current_names
+from learners.recipe import Plan, Recipe
+from learners.setting import with_current_names
 
 EARLY_EPOCHS = 6  # first epochs, in which a fall of the accuracy is searched for
 RUN_EPOCHS = 24  # epochs of the run to which `Arm.epochs` refers

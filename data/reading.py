@@ -116,7 +116,9 @@ def name_of(source: object) -> str:
         return os.fspath(source)
     if isinstance(source, bytes | bytearray):
         return f"an image of {len(source):,} bytes"
-    return str(getattr(source, "filename", "") or getattr(source, "name", "") or f"a {type(source).__name__}")
+    return str(
+        getattr(source, "filename", "") or getattr(source, "name", "") or f"object of type {type(source).__name__}"
+    )
 
 
 def _problem(error: BaseException, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The model, its hyperparameters, and the factory that joins data, model and callbacks into a `Learner`."""
+"""Learners, models, recipes, runs, and everything that is made from a run: reports, predictions and exports."""
 
 from importlib import import_module
 from pathlib import Path
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from learners.resume import resume_learner
 
 
-def _check_neighbours() -> None:
-    """Refuse packages of the same name that come from elsewhere on the path.
+def _check_sibling_packages() -> None:
+    """Check that the packages `data` and `callbacks` on the import path are those of this project.
 
     Raises:
-        ImportError: `data` or `callbacks` is another project's.
+        ImportError: one of them belongs to another project.
     """
     for name in ("data", "callbacks"):
         found = import_module(name).__file__
         if found is None or Path(found).parents[1] != Path(__file__).parents[1]:
             raise ImportError(
                 f"the package {name!r} was found at {found or 'a folder without __init__.py'}, not beside {__file__}; "
-                "remove that place from the import path, or use this project in an environment of its own"
+                "remove that folder from the import path, or use this project in an environment of its own"
             )
 
 
-_check_neighbours()
+_check_sibling_packages()
 
-from data.common.public import on_first_use  # noqa: E402  only now is it known whose package this is
+from data.common.public import on_first_use  # noqa: E402  `data` must be checked first
 
-_HOMES = {
+_PUBLIC_MODULES = {
     "Predictor": "predictor",
     "Recipe": "recipe",
     "ResNet18": "models.resnet18",
@@ -39,4 +39,4 @@ _HOMES = {
     "resume_learner": "resume",
 }
 __all__ = ["Predictor", "Recipe", "ResNet18", "image_learner", "resume_learner"]
-__getattr__, __dir__ = on_first_use(__name__, _HOMES)
+__getattr__, __dir__ = on_first_use(__name__, _PUBLIC_MODULES)

@@ -1,4 +1,4 @@
-"""Classes of very different size: what is said about them, and how the training loss can make up for it."""
+"""Class weights of the training loss, and log messages about classes of very different size."""
 
 import logging
 from collections import Counter
@@ -10,14 +10,14 @@ from data import Source
 
 log = logging.getLogger(__name__)
 
-STRONG = 10  # times as many images in the largest class as in the smallest
+MAX_SIZE_RATIO = 10  # ratio of the largest to the smallest class above which a warning is logged
 
 
 def class_weights(source: Source) -> Tensor | None:
-    """Weights in inverse proportion to the number of training images of each class: C, float32.
+    """Return class weights in inverse proportion to the number of training images of each class: C, float32.
 
-    Their mean over the training images is 1. A class without training images has the weight 0; without any training
-    images there are no weights.
+    Their mean over the training images is 1. A class without training images has the weight 0. Returns None if there
+    are no training images.
     """
     counts = Counter(image.label for image in source.train)
     if not counts:
@@ -27,11 +27,16 @@ def class_weights(source: Source) -> Tensor | None:
 
 
 def log_class_balance(source: Source, balance: bool) -> None:
-    """Say in the log that the loss is weighted, or that it might be where the classes differ much in size."""
+    """Log that the loss is weighted by class, or suggest it if the classes differ much in size.
+
+    Args:
+        source: the images.
+        balance: whether the loss is weighted.
+    """
     counts = Counter(image.label for image in source.train)
     (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
     uneven = f"{largest:,} training images of {most} and {smallest:,} of {least}"
     if balance:
         log.warning("the training loss is weighted by class (%s); the validation loss and metrics are not", uneven)
-    elif largest > STRONG * smallest:
-        log.warning("the classes differ much in size: %s; `balance` weighs the training loss by class", uneven)
+    elif largest > MAX_SIZE_RATIO * smallest:
+        log.warning("the classes differ much in size: %s; `balance` weights the training loss by class", uneven)

@@ -1,6 +1,6 @@
-"""The command line in both directions: the settings of a recipe as flags, and results and messages as text.
+"""Helpers of the command line: settings of a recipe as flags, and results and messages as text.
 
-Imports neither torch nor fastai: `app.py --help` waits for nobody.
+This module imports neither torch nor fastai, so that `app.py --help` answers at once.
 """
 
 import functools
@@ -15,15 +15,20 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from data.common.launch import process_count, process_rank
-from learners.recipe import Recipe, help_of
+from learners.recipe import Recipe
+from learners.setting import help_of
 
 NAMES = (*(f.name for f in fields(Recipe)), "out", "min_confidence", "csv", "format", "port")
-FLAGS = {name: f"--{name.replace('_', '-')}" for name in NAMES}
+FLAGS = {name: f"--{name.replace('_', '-')}" for name in NAMES}  # flags that replace names of arguments in messages
 FLAGS |= {"lr_find": "`lr-find`", "num_it": "--steps", "start_lr": "--start-lr", "end_lr": "--end-lr"}
 
 
 def recipe_flags(command: Callable) -> Callable:
-    """Give `command` one flag for each field of `Recipe` in place of its `**settings`; it gets those that were set."""
+    """Replace the `**settings` of a command by one flag per field of `Recipe`.
+
+    For example `def fit(out: Path, **settings)` gets the flags --out, --data, --epochs and so on. Typer reads them from
+    the signature. The command is called with those settings that the user set.
+    """
     hints, keyword = get_type_hints(Recipe), inspect.Parameter.KEYWORD_ONLY
     flags = [
         inspect.Parameter(f.name, keyword, default=None, annotation=_flag(f, hints[f.name])) for f in fields(Recipe)
@@ -42,13 +47,18 @@ def recipe_flags(command: Callable) -> Callable:
 
 
 def _flag(field: Field, hint: Any) -> Any:
-    """The typer annotation of one field; a rate that may be `auto` travels as text, and `Recipe` reads it."""
+    """Return the typer annotation of one field. `lr` may be `auto`: it is passed as text, and `Recipe` converts it."""
     kind = str if str in get_args(hint) else hint
     return Annotated[kind | None, typer.Option(help=help_of(field), show_default=False)]
 
 
 def show(results: dict[str, Any], as_json: bool) -> None:
-    """Print results to stdout: as one JSON object, or a line each. Of several processes the first one prints."""
+    """Print results to stdout, as one JSON object or one line per result; of several processes only the first prints.
+
+    Args:
+        results: the results by name; dictionaries may be nested.
+        as_json: print JSON.
+    """
     if process_rank() > 0:
         return
     if as_json:
@@ -71,7 +81,7 @@ def _lines(results: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 
 def with_flags(message: str) -> str:
-    """A message of the library in the words of the command line: `` `batch_size` `` becomes --batch-size."""
+    """Return a message with the names of arguments replaced by flags: `` `batch_size` `` becomes --batch-size."""
     launch = f"torchrun --standalone --nproc_per_node {process_count()}" if process_count() > 1 else "python"
     message = re.sub(r"resume_learner\('(.+?)'\)", rf"{launch} app.py fit --resume \1", message)
     message = re.sub(r"report_run\('(.+?)'\)", r"python app.py report \1", message)
@@ -79,7 +89,8 @@ def with_flags(message: str) -> str:
 
 
 class FlagFormatter(logging.Formatter):
-    """Formats what the library logs in the words of the command line."""
+    """Formats log messages of the library with `with_flags`."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the message of a record with flags in place of names of arguments."""
         return with_flags(super().format(record))

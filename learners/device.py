@@ -1,4 +1,4 @@
-"""Which device a run uses, and what it is fast at."""
+"""Choose the device of a run and the precision of its forward pass."""
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -11,22 +11,27 @@ from learners.upstream import cpu_has_bf16
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; `auto` is the first of CUDA, MPS and CPU that is there.
+    """Return the device of a name; `auto` is the first available one of CUDA, MPS and CPU.
 
     Raises:
-        RecipeError: the device is not there.
+        RecipeError: the device is not available.
     """
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        name = next(kind for kind, there in present.items() if there)
-    if not present[name]:
-        raise RecipeError(f"device {name!r}: PyTorch finds none on this machine; `device` auto takes what is there")
+        name = next(kind for kind, usable in available.items() if usable)
+    if not available[name]:
+        raise RecipeError(
+            f"device {name!r}: PyTorch finds none on this machine; `device` auto uses the fastest available one"
+        )
     return torch.device(name)
 
 
 @cache
 def precision(device: torch.device) -> Literal["bf16", "fp32"]:
-    """bf16 where it is native and quicker: Ampere and later GPUs, CPUs with bf16 products or matrix tiles."""
+    """Return bf16 for devices that compute in it natively and faster, otherwise fp32.
+
+    bf16 is used on Ampere and later GPUs, and on CPUs with AVX-512 BF16 or AMX.
+    """
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
@@ -37,5 +42,5 @@ def precision(device: torch.device) -> Literal["bf16", "fp32"]:
 
 
 def autocast(device: torch.device) -> AbstractContextManager:
-    """The context in which a forward pass runs there."""
+    """Return the context in which a forward pass on the device runs in its `precision`."""
     return torch.autocast(device.type, torch.bfloat16) if precision(device) == "bf16" else nullcontext()

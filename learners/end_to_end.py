@@ -1,4 +1,4 @@
-"""A trained model from the bytes of its images to probabilities: what answers about images, and what is exported."""
+"""A trained model that maps pixels to probabilities, for predictions and for export."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from learners.model_files import SavedModel
 
 
 class EndToEnd(nn.Module):
-    """Normalisation as in training, the net, its temperature, and softmax.
+    """A module that applies normalisation, the net, its temperature and softmax.
 
     Args:
         saved: the model of a run.
@@ -24,9 +24,9 @@ class EndToEnd(nn.Module):
         self.register_buffer("std", torch.tensor(saved.stats.std))
 
     def images(self, pixels: Tensor) -> Tensor:
-        """Pixels N×H×W×3, uint8, as the net takes them: N×3×H×W, float32."""
+        """Return the normalised images, N×3×H×W, float32, of pixels N×H×W×3, uint8."""
         return normalised(pixels, self.mean, self.std)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """The probabilities of the classes, N×C, float32, of pixels N×H×W×3, uint8."""
+        """Return the probabilities of the classes, N×C, float32, of pixels N×H×W×3, uint8."""
         return (self.net(self.images(pixels)).float() / self.temperature).softmax(1)

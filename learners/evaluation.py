@@ -1,4 +1,7 @@
-"""What the model of a finished run is worth. Without fastai, whose import takes longer than an evaluation on a GPU."""
+"""Evaluate the model of a finished run on its validation images.
+
+This module does not import fastai, whose import takes longer than an evaluation on a GPU.
+"""
 
 import logging
 from dataclasses import dataclass
@@ -23,12 +26,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Measured:
-    """What one pass over the validation images gives.
+    """The result of one pass over the validation images.
+
+    Loss and accuracy are summed in the order in which the learner sums them, so that they equal `metrics.json`.
 
     Attributes:
-        outputs: of the model.
-        loss: with the label smoothing of the run.
-        accuracy: a fraction. Both are summed as the learner sums them, so that they equal `metrics.json`.
+        outputs: logits and targets of all images.
+        loss: mean cross entropy, with the label smoothing of the run.
+        accuracy: fraction of images that are classified correctly.
     """
 
     outputs: Outputs
@@ -37,18 +42,20 @@ class Measured:
 
 
 def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False) -> dict[str, Any]:
-    """Accuracy and loss of a run's model, and what `evaluation_metrics` adds.
+    """Return accuracy, loss and the entries of `evaluation_metrics` for the model of a run.
 
-    `tta` adds `accuracy_tta`, of six views, also to the run's `metrics.json`. A run with a loss function of its
-    session has no `valid_loss` here: nobody knows that function any more.
+    A run that was trained with a loss function of its session has no `valid_loss` in the result, because the files of
+    the run do not hold that function.
 
     Args:
-        data: a folder to validate on instead of the run's own images: its validation split, or all of it where it
-            has none. Its classes must be among the model's.
+        run: the run directory.
+        data: see `open_run`.
+        tta: also compute `accuracy_tta`, with the mean of six views of each image; unless `data` is given, it is added
+            to the run's `metrics.json`, too.
 
     Raises:
         RunDirectoryError: see `load_model`.
-        DataError: the images cannot be had, or are not those that the run was trained on.
+        DataError: the images cannot be read, or are not those that the run was trained on.
     """
     path = Path(run)
     opened = open_run(path, data)
@@ -70,18 +77,19 @@ def evaluate(run: str | Path, data: str | Path | None = None, tta: bool = False)
 
 
 def measure(opened: OpenedRun, tta: bool = False) -> Measured:
-    """One pass of a run's model over its images, on the fastest device.
+    """Run the model once over its validation images, on the fastest available device.
 
     Args:
-        tta: with the mean of six views of each image.
+        opened: the model and the images.
+        tta: use the mean of six views of each image.
 
     Raises:
-        DataError: an image that cannot be read, named.
+        DataError: an image cannot be read; the message names it.
     """
     plan, device = opened.plan, pick_device("auto")
     model = opened.saved.model.to(device).to(memory_format=torch.channels_last)
     views: nn.Module = SixViews(model, mirror=plan.mirror != "none") if tta else model
-    bs = 2 * plan.batch_size  # as the learner's
+    bs = 2 * plan.batch_size  # batch size of the learner's validation
     batches = validation_batches(opened.source, plan.size, opened.saved.stats, bs, plan.cache, device)
     loss, hits = RunningMean(), RunningMean()
     loss_func = nn.CrossEntropyLoss(label_smoothing=plan.label_smoothing)

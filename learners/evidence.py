@@ -1,4 +1,4 @@
-"""Pictures of the evidence for answers: each image beside its heatmap."""
+"""Figures of predictions: each image beside the heatmap of its predicted class."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,16 +17,16 @@ from data.common.files import replacing
 from learners.predictor import Answer, Batch, Predictor
 from learners.stored_heatmaps import stored_heatmaps
 
-STEM = 40  # characters of an image's name in that of its picture: a name may have 255 bytes
-DPI = 150
+MAX_STEM_CHARS = 40  # characters of an image's name that its figure's name keeps; a file name has at most 255 bytes
+DPI = 150  # resolution of the figures, in dots per inch
 
 
 class Evidence:
-    """Draws the evidence for answers, with the method and the layer of heatmaps that the run chose at its end.
+    """Makes figures of predictions, with the heatmap method and layer that the run chose at its end.
 
     Args:
-        run: the directory of the run.
-        predictor: of that run.
+        run: the run directory.
+        predictor: the predictor of that run.
 
     Raises:
         RunDirectoryError: `model.json` cannot be read.
@@ -36,7 +36,7 @@ class Evidence:
         self.choice, self.predictor = stored_heatmaps(run) or Choice(), predictor
 
     def figures(self, batch: Batch, answers: Sequence[Answer]) -> Iterator[Picture]:
-        """A figure for each image of a batch: the image, and the evidence for its most probable class."""
+        """Yield one figure per image of a batch: the image, and the heatmap of its most probable class."""
         predictor = self.predictor
         targets = [predictor.classes.index(answer.guesses[0].label) for answer in answers]
         xb = predictor.model.images(torch.from_numpy(batch.pixels).to(predictor.device))
@@ -53,26 +53,26 @@ class Evidence:
 
 
 class EvidencePictures:
-    """Fills a folder with pictures: `000001-cat.png` for the first answer, whose image is `cat.jpg`, and so on.
+    """Writes figures of predictions into a folder: `000001-cat.png` for the first image, `cat.jpg`, and so on.
 
-    Numbers keep pictures of images of the same name apart, and are those of the rows of a table of the answers.
+    The number is that of the row in a table of the answers; it tells images of the same name apart.
 
     Args:
-        evidence: draws the pictures.
-        folder: an existing folder; pictures of the same name are replaced.
+        evidence: makes the figures.
+        folder: an existing folder; files of the same name are replaced.
     """
 
     def __init__(self, evidence: Evidence, folder: Path) -> None:
         self.evidence, self.folder, self._numbers = evidence, folder, count(1)
 
     def write(self, batch: Batch, answers: Sequence[Answer]) -> None:
-        """A picture for each image of a batch."""
+        """Write one figure per image of a batch."""
         for figure, answer in zip(self.evidence.figures(batch, answers), answers, strict=True):
-            stem = re.sub(r"[^\w.-]+", "-", Path(answer.image).stem)[:STEM]
+            stem = re.sub(r"[^\w.-]+", "-", Path(answer.image).stem)[:MAX_STEM_CHARS]
             with replacing(self.folder / f"{next(self._numbers):06d}-{stem}.png") as draft:
                 figure.savefig(draft, dpi=DPI)
 
 
 def _plain(label: str) -> str:
-    """A name as matplotlib shows it: between dollars it would read a formula."""
+    """Return a label with escaped dollar signs, between which matplotlib would expect a formula."""
     return short_name(label).replace("$", r"\$")

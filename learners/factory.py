@@ -1,4 +1,4 @@
-"""The one place where data, model, loss, metrics and callbacks meet."""
+"""Make a learner from data, model, loss, metrics and callbacks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -43,20 +43,20 @@ def image_learner(
     out: str | Path | None = None,
     **settings: Any,
 ) -> ImageLearner:
-    """A `Learner` for the images of `data`, ready for `fit_recipe` and every verb of fastai.
+    """Return a `Learner` for the images of `data`, with `fit_recipe` and all methods of fastai's `Learner`.
 
     Args:
         data: the name of a data set, a folder of images, a table of labels, or a dataset object; see `open_source`.
-        model: the name of an architecture; or a net, whose weights stay as they are.
-        metrics: functions of logits N×C and targets N that return the mean of a batch, or metrics of fastai; one or
+        model: the name of an architecture; or a net, which keeps its weights.
+        metrics: functions of logits N×C and targets N that return the mean over a batch, or metrics of fastai; one or
             several.
         cbs: further callbacks.
         out: the run directory that `fit_recipe` fills; without it the session writes no files.
         settings: any field of `Recipe`; they are listed below.
 
     Raises:
-        RecipeError: an unknown setting, or a value that is not possible.
-        DataError: the data cannot be found, fetched or used.
+        RecipeError: a setting is unknown or has an invalid value.
+        DataError: the data cannot be found, downloaded or used.
         RunDirectoryError: `out` exists and is not empty.
         ProcessesError: several processes were launched that cannot train this run together.
     """
@@ -82,7 +82,15 @@ def assemble(
     cbs: Callbacks = (),
     run: Run | None = None,
 ) -> ImageLearner:
-    """The learner of an opened source and a recipe; see `image_learner`."""
+    """Return the learner for the images of an opened source.
+
+    Args:
+        source: the images.
+        recipe: the settings.
+        device: the device to train on.
+        model, metrics, cbs: see `image_learner`.
+        run: the run directory, or None.
+    """
     plan = recipe.plan_for(source)
     log_class_balance(source, plan.balance)
     dls = image_loaders(source, plan.loading, device=device)
@@ -102,10 +110,16 @@ def learner_of(
     run: Run | None = None,
     net_given: bool = False,
 ) -> ImageLearner:
-    """The learner of loaders and a model.
+    """Return the learner for data loaders and a net.
 
     Args:
-        net_given: the user gave the net itself; a run keeps that in its `recipe.json`.
+        dls: the data loaders.
+        model: the net, with its weights.
+        recipe: the settings that the user asked for.
+        plan: the settings that the run uses.
+        metrics, cbs: see `image_learner`.
+        run: the run directory, or None.
+        net_given: whether the user passed the net; `recipe.json` then names its class.
     """
     return ImageLearner(
         dls,
@@ -123,12 +137,14 @@ def learner_of(
 
 
 def initial_model(dls: ImageLoaders, plan: Plan, build: Callable[[int], nn.Module] | None = None) -> nn.Module:
-    """A net with weights from the plan's seed and, for a whitened stem, from the images.
+    """Return a net with initial weights, which depend on the plan's seed and, for a whitened stem, on the images.
 
-    The random state of the session stays as it was.
+    The random state of the session does not change.
 
     Args:
-        build: makes the net for so many classes; without it the plan names the architecture.
+        dls: the data loaders.
+        plan: the settings.
+        build: makes the net from the number of classes; by default the net is the plan's architecture.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(plan.seed)

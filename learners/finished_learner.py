@@ -1,4 +1,4 @@
-"""The learner of a finished run, with its weights."""
+"""Load a finished run as a learner."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,20 +15,20 @@ from learners.opened_run import open_run
 def load_run(
     run: str | Path, data: str | Path | None = None, device: str = "auto", model: nn.Module | None = None
 ) -> ImageLearner:
-    """The learner of a finished run, with its weights.
+    """Return a learner with the weights of a finished run.
 
     Args:
-        data: images to validate on instead of the run's own: the validation split of a folder or a file of labels, or
-            all of it where it has none. Its classes must be among the model's.
+        run: the run directory.
+        data: see `open_run`.
         device: auto, cpu, cuda or mps.
-        model: a net for the weights, where its architecture is not a registered one.
+        model: the net to load the weights into, if its architecture is not registered.
 
     Raises:
         RunDirectoryError: see `load_model`.
         DataError: the images cannot be read, or are not those that the run was trained on.
     """
     opened = open_run(Path(run), data, model)
-    place = pick_device(device)
-    plan = replace(opened.plan, device=place.type)  # type: ignore[arg-type]  # torch has `type` as any str
-    dls = image_loaders(opened.source, plan.loading, opened.saved.stats, place)
+    torch_device = pick_device(device)
+    plan = replace(opened.plan, device=torch_device.type)  # type: ignore[arg-type]  # torch types it as any str
+    dls = image_loaders(opened.source, plan.loading, opened.saved.stats, torch_device)
     return learner_of(dls, opened.saved.model, plan, plan)

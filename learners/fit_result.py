@@ -1,4 +1,4 @@
-"""What a fit leaves: rows of its epochs and steps, and the metrics of the run."""
+"""The result of a fit: one row per epoch, one row per step, and the metrics of the run."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,15 +11,15 @@ from learners.recipe import Plan
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit of a whole recipe measured.
+    """The result of a fit of a whole recipe.
 
     Attributes:
         epochs: one row per epoch.
         steps: one row per step.
-        precision: of the forward pass of the training steps; None where no step was left to train.
-        loader_wait_seconds: how long training waited for batches.
-        warmup_seconds: how long compiling and kernel selection took before the first step.
-        final: `valid_loss` and metrics of the model that the fit left, where they are not those of the last epoch.
+        precision: precision of the training steps' forward pass; None if a resumed run had no step left.
+        loader_wait_seconds: seconds that training waited for batches.
+        warmup_seconds: seconds of compilation and kernel selection before the first step.
+        final: `valid_loss` and metrics of the final model, if they are not those of the last epoch.
     """
 
     epochs: list[EpochRow]
@@ -30,7 +30,14 @@ class FitResult:
     final: dict[str, float] = field(default_factory=dict)
 
     def metrics(self, plan: Plan, source: Source, device: str, parameters: int) -> dict[str, Any]:
-        """The content of `metrics.json`; accuracies are those of the model as it is, without test-time augmentation."""
+        """Return the content of `metrics.json`; it holds the final model's metrics without test-time augmentation.
+
+        Args:
+            plan: the settings of the run.
+            source: the images.
+            device: the name of the device.
+            parameters: number of parameters of the model.
+        """
         last = self.epochs[-1]
         trained = sum(row.train_seconds for row in self.epochs)
         return {

@@ -1,4 +1,4 @@
-"""fastai's `fit` and `validate`, which leave the learner and its callbacks in order however they end."""
+"""fastai's `fit` and `validate`, which clean up the learner and its callbacks after any exception."""
 
 import logging
 import traceback
@@ -27,21 +27,21 @@ Callbacks: TypeAlias = Callback | type[Callback] | list[Callback | type[Callback
 
 
 def no_rows(row: list) -> None:
-    """The logger of a learner: nothing, because `RichProgress` tells each row on stderr."""
+    """Print nothing: the logger of a learner, because `RichProgress` prints each row to stderr."""
 
 
 class FitLearner(StepLearner):
-    """A `Learner` whose fits have fastai's arguments and clean up after any exception.
+    """A `Learner` whose `fit` has fastai's arguments and cleans up after any exception.
 
     Args:
-        args, kwargs: of fastai's `Learner`.
+        args, kwargs: arguments of fastai's `Learner`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = no_rows
-        self.callbacks_began = False  # `before_fit` was fired, and neither the end of the fit nor `after_cancel_fit`
-        self.validation_cut = False  # a callback ended the last validation within it
+        self.callbacks_began = False  # whether callbacks got `before_fit` but not yet `after_cancel_fit`
+        self.validation_cut = False  # whether a callback ended the last validation before its last batch
 
     def fit(
         self,
@@ -52,21 +52,21 @@ class FitLearner(StepLearner):
         reset_opt: bool = False,
         start_epoch: int = 0,
     ) -> None:
-        """fastai's `fit`, which `fit_one_cycle` and the others call.
+        """Train as fastai's `fit` does; `fit_one_cycle` and the other methods that train call this one.
 
-        Beyond fastai's, a loss that is not finite ends it; `wd` holds for this fit only; and callbacks get
-        `after_cancel_fit` after any exception, so that they can put back what they changed.
+        Unlike fastai's, it stops at a loss that is not finite; `wd` applies to this fit only; and callbacks get
+        `after_cancel_fit` after any exception, so that they can undo their changes.
 
         Args:
-            n_epoch: epochs that the schedule is for.
-            lr: the rate, or a slice over the groups of parameters; by default that of the learner.
-            wd: the weight decay of all groups; by default each keeps its own.
+            n_epoch: number of epochs, including those before `start_epoch`.
+            lr: the learning rate, or a slice over the parameter groups; by default that of the learner.
+            wd: the weight decay of all groups; by default each group keeps its own.
             cbs: callbacks for this fit.
-            reset_opt: begin with a new optimizer.
-            start_epoch: skip the epochs before it.
+            reset_opt: create a new optimizer first.
+            start_epoch: first epoch to train.
 
         Raises:
-            TrainingError: the loss is not finite, memory ran out, or a callback refuses this learner.
+            TrainingError: the loss is not finite, memory ran out, or a condition of a callback does not hold.
             LearnerError: there are no images to train on.
         """
         check_images(self.dls)
@@ -76,20 +76,20 @@ class FitLearner(StepLearner):
             super().fit(n_epoch, lr, wd, None, False, start_epoch)
 
     def validation_context(self, cbs: Callbacks = None, inner: bool = False) -> AbstractContextManager:
-        """fastai's context of `validate` and `get_preds`, in which callbacks that are contexts are entered."""
+        """Return the context of `validate` and `get_preds`; it also enters callbacks that are context managers."""
         contexts = [self.lock, self._with_callbacks(cbs), self.no_logging(), self.no_mbar()]
         return ContextManagers(contexts if inner else [*contexts, self])
 
     def get_preds(self, *args: Any, **kwargs: Any) -> Any:
-        """fastai's.
+        """Return predictions and targets as fastai does.
 
         Raises:
-            TrainingError: a callback ended it before the last image.
+            TrainingError: a callback ended the validation before the last image.
         """
         self.validation_cut = False
         try:
-            found = super().get_preds(*args, **kwargs)
-        except IndexError:  # where fastai puts predictions that are too few into the order of the images
+            predictions = super().get_preds(*args, **kwargs)
+        except IndexError:  # fastai fails to sort predictions when there are fewer than images
             if not self.validation_cut:
                 raise
         if self.validation_cut:
@@ -97,33 +97,33 @@ class FitLearner(StepLearner):
                 "a callback ended get_preds before the last image, as ShortEpochCallback does; leave it out: "
                 "with learn.removed_cbs(cb): learn.get_preds()"
             )
-        return found
+        return predictions
 
     @contextmanager
     def no_bar(self) -> Iterator["FitLearner"]:
-        """fastai's: within it a fit shows neither bar nor lines."""
+        """In this context a fit shows neither a progress bar nor lines."""
         with super().no_bar(), self.no_mbar(), self.no_logging():
             yield self
 
     @property
     def smooth_loss(self) -> Tensor:
-        """The average of the training loss as of the last step; reading it waits for the device.
+        """The smoothed training loss after the last step; reading it waits for the device.
 
         Raises:
-            AttributeError: no step was taken yet.
+            AttributeError: nothing was trained yet.
         """
         value = self.recorder.smooth_loss.value
         if value is None:
-            raise AttributeError("smooth_loss: no step was taken yet; call fit first")
+            raise AttributeError("smooth_loss: nothing was trained yet; call fit first")
         return value
 
     @smooth_loss.setter
     def smooth_loss(self, value: Tensor) -> None:
-        """A recorder assigns what it holds itself, and is asked for it."""
+        """Ignore the value that a recorder assigns, because the property reads it from the recorder."""
 
     @contextmanager
     def _with_callbacks(self, cbs: Callbacks) -> Iterator[None]:
-        """In this context the learner has `cbs` too, and all callbacks that are context managers are entered."""
+        """In this context the learner also has `cbs`, and all callbacks that are context managers are entered."""
         with ExitStack() as stack:
             stack.enter_context(naming_conditions())
             stack.enter_context(self.added_cbs(cbs))
@@ -134,7 +134,7 @@ class FitLearner(StepLearner):
 
     @contextmanager
     def _cleaned_up(self) -> Iterator[None]:
-        """After any exception callbacks get `after_cancel_fit` once, and the logger is the one before."""
+        """After an exception in this context, fire `after_cancel_fit` once and restore the logger."""
         logger, self.callbacks_began = self.logger, False
         try:
             with naming_memory(self.dls.train.bs), autocast_preserved():
@@ -155,16 +155,16 @@ class FitLearner(StepLearner):
         super()._epoch_event(event_name)
 
     def _cancel(self) -> None:
-        """`after_cancel_fit` for each callback, whatever the others do; the error that ended the fit is not hidden."""
+        """Fire `after_cancel_fit` for every callback; errors are logged, so that the error of the fit is raised."""
         for cb in self.cbs.sorted("order"):
             try:
                 cb("after_cancel_fit")
-            except Exception as error:  # noqa: BLE001  the first error is the one to raise
+            except Exception as error:  # noqa: BLE001  the error that ended the fit is the one to raise
                 log.warning("the callback %s failed to clean up after the fit: %s", cb, error)
 
     @contextmanager
     def _own_decay(self, wd: float | None) -> Iterator[None]:
-        """After a fit with the weight decay `wd` each group of parameters has the one that it had before."""
+        """Restore the weight decay of each parameter group after a fit with the weight decay `wd`."""
         if wd is None and self.wd is None:
             yield
             return
@@ -177,13 +177,13 @@ class FitLearner(StepLearner):
 
 @contextmanager
 def naming_conditions() -> Iterator[None]:
-    """Tell which condition of a callback does not hold.
+    """In this context a failed condition of a callback becomes an error that names the condition.
 
-    fastai's callbacks assert conditions, as that the monitored metric exists or that there is a GPU. Most have no
-    message, and fastai turns any error without a message into an IndexError that says nothing.
+    fastai's callbacks assert conditions, for example that the monitored metric exists or that there is a GPU. Most
+    assertions have no message, and fastai turns any error without a message into an IndexError without information.
 
     Raises:
-        TrainingError: the condition, in the callback's words or as it has it in its source.
+        TrainingError: a condition does not hold; the message quotes the callback's message or its source line.
     """
     try:
         yield
@@ -199,5 +199,5 @@ def naming_conditions() -> Iterator[None]:
         else:
             raise
         raise TrainingError(
-            f"a callback cannot work here: {condition}; give the learner what it asks for, or leave the callback out"
+            f"a callback cannot run with this learner: {condition}; meet that condition, or leave the callback out"
         ) from (error.__context__ or error)

@@ -1,4 +1,4 @@
-"""Which heatmaps a run gets: chosen on training images at its end, and kept in its `model.json`."""
+"""Choose the heatmap method and layer of a run, on training images and at its end."""
 
 import logging
 from collections.abc import Sequence
@@ -21,54 +21,61 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-IMAGES = 200  # training images that the choice is made on, at the most
-ON_A_CPU = 32  # so that it takes a small part of a training's time there
-PART = 10  # and no more than every tenth training image
+MAX_IMAGES = 200  # training images that the methods are compared on
+MAX_CPU_IMAGES = 32  # the same on a CPU, so that the comparison takes a small part of the training time
+MIN_SPACING = 10  # smallest distance between two of those images: at most a tenth of the training images is used
 
 
 def choose_heatmaps(learn: "ImageLearner", methods: Sequence[str] = METHODS_TRIED) -> Choice:
-    """Compare methods and layers on training images of a learner of this project; see `choose_method_and_layer`.
+    """Choose a method and a layer by comparing them on training images of a learner; see `choose_method_and_layer`.
 
-    A model without layers to take maps from gets the default method and no layer.
+    A model without convolutions gets the default method and no layer.
+
+    Args:
+        learn: the learner.
+        methods: names of the methods to compare.
     """
     xb, labels = _training_images(learn)
     try:
         return choose_method_and_layer(learn.model, xb, labels, methods)
     except CamError as error:
-        log.warning("no heatmaps were tried: %s", error)
+        log.warning("no heatmap methods were compared: %s", error)
         return Choice()
 
 
 def run_heatmaps(run: Path, learn: "ImageLearner", method: str | None, layer: str | None) -> Choice:
-    """The heatmaps to explain a finished run with.
+    """Return the heatmap method and layer for a finished run.
 
-    What the user names wins, then what the run's `model.json` keeps. A run of an earlier version keeps nothing: its
-    layer is chosen now, in a moment, and `model.json` stays as it is.
+    The user's choice comes first, then the one in the run's `model.json`. The `model.json` of an older run has none;
+    then the layer is chosen now, and the file is not changed.
 
     Args:
-        method, layer: what the user named, or None.
+        run: the run directory.
+        learn: the learner of the run.
+        method: the method that the user named, or None.
+        layer: the layer that the user named, or None.
 
     Raises:
         RunDirectoryError: `model.json` cannot be read.
     """
-    if layer or method == "fusion":  # which has layers of its own
+    if layer or method == "fusion":  # fusion combines several layers itself
         return Choice(method or DEFAULT_METHOD, layer, "as asked for")
     kept = stored_heatmaps(run)
     if kept is None:
         with progress(1) as stage:
             stage("choosing a layer on training images")
             found = choose_heatmaps(learn, (method or DEFAULT_METHOD,))
-        return replace(found, reason=f"{found.reason}; chosen now, model.json keeps none")
+        return replace(found, reason=f"{found.reason}; chosen now, because model.json has none")
     if method and method != kept.method:
-        return Choice(method, kept.layer, "the method as asked for, the layer as model.json keeps it")
-    return replace(kept, reason=f"{kept.reason}; kept in model.json")
+        return Choice(method, kept.layer, "the method as asked for, the layer from model.json")
+    return replace(kept, reason=f"{kept.reason}; stored in model.json")
 
 
 def _training_images(learn: "ImageLearner") -> tuple[Tensor, Tensor]:
-    """Evenly spread training images, not augmented, and their labels."""
+    """Return evenly spaced training images without augmentation, N×3×H×W, and their labels, N."""
     files = learn.dls.source.train
-    most = ON_A_CPU if learn.dls.device.type == "cpu" else IMAGES
-    count = max(1, min(most, len(files) // PART))
+    most = MAX_CPU_IMAGES if learn.dls.device.type == "cpu" else MAX_IMAGES
+    count = max(1, min(most, len(files) // MIN_SPACING))
     some = [files[i * len(files) // count] for i in range(count)]
     batches = chosen_batches(learn.dls.test_dl(some, with_labels=True), range(count))
     return torch.cat([xb for xb, *_ in batches]), torch.cat([yb for _, yb, _ in batches])

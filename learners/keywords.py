@@ -1,6 +1,6 @@
-"""The fields of `Recipe` as the keywords of a function.
+"""Show the fields of `Recipe` as keyword arguments of a function.
 
-IPython completes the names that the signature of a function has, and shows its docstring beside them.
+IPython completes the names in the signature of a function, and shows its docstring.
 """
 
 import inspect
@@ -14,7 +14,7 @@ Function = TypeVar("Function", bound=Callable)
 
 
 def with_settings(function: Function) -> Function:
-    """Show the fields of `Recipe` in signature and docstring of a function that takes them as `**settings`."""
+    """Add the fields of `Recipe` to the signature and the docstring of a function with `**settings`."""
     hints, keyword = get_type_hints(Recipe), inspect.Parameter.KEYWORD_ONLY
     own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
     names = {p.name for p in own}

@@ -1,4 +1,4 @@
-"""The `Learner` of this project: fastai's, with a recipe that it can fit by itself."""
+"""The `Learner` of this project: fastai's `Learner` with a recipe and a method that trains by it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -25,7 +25,7 @@ from data.common.files import replacing
 from data.loader import BatchDL
 from learners.fit_result import FitResult
 from learners.fitting import Callbacks, FitLearner
-from learners.multi_process import fit_without_files, naming_the_others
+from learners.multi_process import fit_without_files, naming_ended_process
 from learners.optimizer import RecipeOptimizer
 from learners.recipe import Plan, Recipe
 from learners.recipe_check import check_matches_recipe, is_empty
@@ -34,28 +34,30 @@ from learners.run import Run
 from learners.session import MadeWith, frozen_parameters, pipeline_of
 from learners.shown import learner_text
 
-# fastai's own recorder waits for the device each step, its progress bar writes into pipes
+# Callbacks of every learner. fastai's recorder waits for the device in each step, and its progress bar writes to pipes.
 OWN_CALLBACKS = (TrainEvalCallback, DeviceRecorder, RichProgress)
 
 
 class ImageLearner(FitLearner):
-    """A fastai `Learner` that can fit its recipe; made by `image_learner`.
+    """A fastai `Learner` that can train by a recipe; `image_learner` makes it.
 
     Args:
-        recipe: what was asked for.
-        plan: what `fit_recipe` will do.
+        dls: the data loaders.
+        model: the net.
+        recipe: the settings that the user asked for.
+        plan: the settings that `fit_recipe` uses.
         run: the run directory that `fit_recipe` fills; without it nothing is written.
         net_given: see `MadeWith`.
         cbs: further callbacks.
         kwargs: arguments of fastai's `Learner`.
 
     Attributes:
-        fitted: what the last `fit_recipe` measured, or None.
-        made_with: what the recipe gave it.
-        exported: it is what `load_learner` returned.
-        path: where fastai's own verbs save: the folder `learner` of the run directory.
-        lr_found: what the last `lr_find` found, or None.
-        processes: those that train the same run, this one among them; None where there is one alone.
+        fitted: the result of the last `fit_recipe`, or None.
+        made_with: the parts that come from the recipe; the session may replace or add others.
+        exported: whether `load_learner` returned this learner.
+        path: the folder in which fastai's methods save: `learner` in the run directory.
+        lr_found: the result of the last `lr_find`, or None.
+        processes: all processes that train this run; None if there is only one.
     """
 
     dls: ImageLoaders
@@ -98,36 +100,36 @@ class ImageLearner(FitLearner):
     def fit_recipe(self, checkpoint_minutes: float = 5) -> dict[str, Any]:
         """Train as the plan says, and return the metrics of the run (see `FitResult.metrics`).
 
-        With a run directory, Ctrl-C and SIGTERM end the run after a step, with a checkpoint.
+        If there is a run directory, Ctrl-C and SIGTERM end the run after the current step and write a checkpoint.
 
         Args:
-            checkpoint_minutes: the longest training time that a killed run loses.
+            checkpoint_minutes: time between two checkpoints, and so the longest training time that a killed run loses.
 
         Raises:
-            TrainingError: the loss is not finite, the applied rate left its plan, memory ran out, the results cannot
-                be written, or `lr` is auto and no rate was found.
-            RunDirectoryError: the run directory is in use.
+            TrainingError: the loss is not finite, the applied learning rate differs from its plan, memory ran out, the
+                results cannot be written, `lr` is auto and the finder suggests none, or another process of the run
+                ended.
+            RunDirectoryError: another process uses the run directory.
             CheckpointError: the checkpoint to resume from is damaged, or does not fit this learner.
             LearnerError: the learner would not train as its recipe says.
-            SessionError: the learner lacks what the run to resume was trained with.
-            TrainingError: of several processes another one ended.
+            SessionError: the run to resume was trained with callbacks, metrics or others that this learner lacks.
         """
         check_matches_recipe(self)
         with global_generators_kept():
             seed_generators(self.dls.device.type, self.plan.seed)
             if self.run_dir is None:
                 return fit_in_memory(self)
-            with naming_the_others(self, self.run_dir):
+            with naming_ended_process(self, self.run_dir):
                 if self.processes and not self.processes.is_first:
                     return fit_without_files(self, self.run_dir)
                 with self.run_dir.claimed():
                     return fit_run(self, self.run_dir, checkpoint_minutes)
 
     def plot_curves(self) -> Picture:
-        """Losses, metrics and the applied rate of the last `fit_recipe`.
+        """Return a figure of losses, metrics and the applied learning rate of the last `fit_recipe`.
 
         Raises:
-            TrainingError: there was none.
+            TrainingError: `fit_recipe` was not called yet.
         """
         if self.fitted is None:
             raise TrainingError("there is nothing to plot yet: call fit_recipe first")
@@ -142,16 +144,16 @@ class ImageLearner(FitLearner):
         show_plot: bool = True,
         suggest_funcs: Callable | Sequence[Callable] | None = None,
     ) -> LRFound:
-        """The finder of this project with fastai's arguments: the peak for a run of this recipe; see `find_lr`.
+        """Find the peak learning rate for a run of this recipe; see `find_lr`. The arguments are fastai's.
 
         Args:
             start_lr, end_lr, num_it: see `find_lr`.
-            stop_div: stop where the loss diverges; nothing else is possible.
-            show_plot: a notebook shows the result with its picture.
-            suggest_funcs: which of fastai's suggestions the result gives when it is unpacked; all are its attributes.
+            stop_div: stop when the loss diverges; must be True.
+            show_plot: a notebook shows the result with its figure.
+            suggest_funcs: fastai's suggestions that the result yields when it is unpacked; all are its attributes.
 
         Raises:
-            LRFindError: an argument that cannot be.
+            LRFindError: an argument is invalid.
         """
         asked = requested_rules(stop_div, suggest_funcs)
         run_steps = self.plan.epochs * len(self.dls.train)
@@ -160,33 +162,33 @@ class ImageLearner(FitLearner):
         return self.lr_found
 
     def recipe_optimizer(self, params: Any, lr: Any) -> RecipeOptimizer:
-        """The optimizer of the recipe, which is this learner's `opt_func` unless the user sets another."""
+        """Return the optimizer of the recipe; this is the learner's `opt_func` unless the user sets another."""
         return RecipeOptimizer(params, lr, model=self.model, recipe=self.plan)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """fastai's; what `load_learner` returns has no images, and no run directory of its own."""
+        """Restore a pickled learner; one that `load_learner` returns has neither images nor a run directory."""
         super().__setstate__(state)
         if is_empty(self.dls):
             self.exported, self.run_dir = True, None
 
     def validate(self, ds_idx: int = 1, dl: DataLoader | None = None, cbs: Any = None) -> Any:
-        """fastai's; training images (`ds_idx=0`) are measured as they are, all of them, in fixed order."""
+        """Validate as fastai does; training images (`ds_idx=0`) are all used, in fixed order and not augmented."""
         if dl is None and ds_idx == 0:
             dl = self.dls[0].new(shuffle=False, drop_last=False)
         return super().validate(ds_idx, dl, cbs)
 
     def tta(self, ds_idx: int = 1, dl: DataLoader | None = None, *args: Any, **kwargs: Any) -> Any:
-        """fastai's; the images of any loader are augmented, also of one in fixed order."""
+        """Average predictions over augmented images as fastai does; the images of any loader are augmented."""
         if isinstance(dl, BatchDL):
             dl = dl.new(augmented=True, drop_last=False)
         return super().tta(ds_idx, dl, *args, **kwargs)
 
     def export(self, fname: str | Path = "export.pkl", *args: Any, **kwargs: Any) -> None:
-        """fastai's; the file is whole or absent, and the learner keeps its data and its optimizer however this ends."""
+        """Write the learner as fastai does, atomically; an error leaves its data and optimizer in place."""
         dls, opt, path = self.dls, self.opt, Path(self.path, fname).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self.opt = None  # fastai would fill a new one with its state, which fails after freezing
+            self.opt = None  # fastai would load its state into a new optimizer, which fails after `freeze`
             with replacing(path) as draft:
                 super().export(draft, *args, **kwargs)
         finally:
@@ -194,10 +196,10 @@ class ImageLearner(FitLearner):
 
     @contextmanager
     def _with_callbacks(self, cbs: Callbacks) -> Iterator[None]:
-        with self._folder(), super()._with_callbacks(cbs):
+        with self._learner_folder(), super()._with_callbacks(cbs):
             yield
 
-    def _folder(self) -> AbstractContextManager:
-        """The context in which there is a folder to save into."""
-        writes = self.processes is None or self.processes.is_first
-        return self.run_dir.learner_folder() if self.run_dir and writes else nullcontext()
+    def _learner_folder(self) -> AbstractContextManager:
+        """Return the context in which the folder `learner` of the run directory exists."""
+        is_writer = self.processes is None or self.processes.is_first
+        return self.run_dir.learner_folder() if self.run_dir and is_writer else nullcontext()

@@ -1,4 +1,4 @@
-"""The loss of a run."""
+"""The loss function of a run: cross entropy with label smoothing and class weights."""
 
 from typing import Any
 
@@ -9,15 +9,14 @@ from torch.nn import functional as F
 
 
 class ClassLoss(CrossEntropyLossFlat):
-    """fastai's cross entropy with its activation and decoding, for logits N×C and targets N alone.
+    """fastai's cross entropy for logits N×C and targets N, which returns a plain tensor.
 
-    fastai's own `__call__` makes every loss one of its tensor types, with which each later operation takes longer.
-    Here it is a plain tensor, also where the logits or targets are of fastai's types.
+    fastai's own `__call__` returns one of its tensor types, with which each later operation takes longer.
 
     Args:
-        label_smoothing: probability spread over all classes.
-        weight: of each class, C, in training alone: where gradients of the logits are recorded. Validation and whatever
-            else looks at a loss count every image alike.
+        label_smoothing: probability that is spread over all classes.
+        weight: weight of each class, C. It applies in training only, which is when the logits require gradients;
+            validation weights every image equally.
     """
 
     def __init__(self, label_smoothing: float, weight: Tensor | None = None) -> None:
@@ -26,10 +25,10 @@ class ClassLoss(CrossEntropyLossFlat):
 
     def __call__(self, inp: Tensor, targ: Tensor, **kwargs: Any) -> Tensor:
         weight = self.weight if inp.requires_grad else None
-        how = {"reduction": self.func.reduction, "label_smoothing": self.func.label_smoothing} | kwargs
-        return F.cross_entropy(inp.as_subclass(Tensor), targ.as_subclass(Tensor), weight, **how)
+        options = {"reduction": self.func.reduction, "label_smoothing": self.func.label_smoothing} | kwargs
+        return F.cross_entropy(inp.as_subclass(Tensor), targ.as_subclass(Tensor), weight, **options)
 
     def to(self, device: torch.device) -> None:
-        """Move the weights there; fastai does so before each fit."""
+        """Move the class weights to a device; fastai calls this before each fit."""
         super().to(device)
         self.weight = None if self.weight is None else self.weight.to(device)

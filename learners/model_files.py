@@ -1,4 +1,4 @@
-"""A trained model as two files: `model.safetensors` and, in `model.json`, what its user needs to know."""
+"""A trained model as two files: the weights in `model.safetensors`, and its description in `model.json`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from data.common.files import replacing, write_json
 from learners.models import MODELS
 from learners.run import Run, RunDirectoryError
 
-FORMAT = 2  # of `model.json`; files without a number are of format 1
+FORMAT = 2  # version of `model.json`; files without a version have version 1
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A trained model.
+    """A trained model and its description.
 
     Attributes:
-        model: on the CPU, in eval mode.
-        classes: the name of each logit.
-        stats: what its images are normalised with.
-        architecture: its name in the registry of models, or its class where it is not registered.
-        size: side of its images, in pixels.
-        temperature: what its logits are divided by before they become probabilities; 1 where none was fitted.
+        model: the net, on the CPU and in eval mode.
+        classes: class name of each logit.
+        stats: mean and standard deviation that images are normalised with.
+        architecture: name in the registry of models, or the class name of a net that is not registered.
+        size: side of the images, in pixels.
+        temperature: number that logits are divided by before the softmax; 1 if none was fitted.
     """
 
     model: nn.Module
@@ -41,13 +41,15 @@ class SavedModel:
 def write_model(
     folder: Path, model: nn.Module, architecture: str, classes: Sequence[str], size: int, stats: Stats, **more: Any
 ) -> None:
-    """Write both files into `folder`.
+    """Write `model.safetensors` and `model.json` into `folder`.
 
     Args:
-        architecture: its name in the registry of models.
-        classes: the name of each logit.
+        folder: the run directory.
+        model: the net.
+        architecture: name in the registry of models, or a class name.
+        classes: class name of each logit.
         size: side of the images, in pixels.
-        stats: what the images were normalised with.
+        stats: mean and standard deviation that images are normalised with.
         more: further entries of `model.json`.
 
     Raises:
@@ -55,7 +57,7 @@ def write_model(
     """
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with replacing(folder / "model.safetensors") as draft:
-        draft.write_bytes(save(weights))  # its `save_file` hides a full disk in an error of its own
+        draft.write_bytes(save(weights))  # `save_file` would raise an error of its own instead of OSError
     description = {
         "format": FORMAT,
         "architecture": architecture,
@@ -69,15 +71,14 @@ def write_model(
 
 
 def load_model(run: str | Path, model: nn.Module | None = None) -> SavedModel:
-    """The model of a finished run.
+    """Load the model of a finished run.
 
     Args:
-        run: its directory.
-        model: the net to load the weights into, where its architecture is not a registered one.
+        run: the run directory.
+        model: the net to load the weights into, if its architecture is not registered.
 
     Raises:
-        RunDirectoryError: there is no such run, it is not finished, its architecture is unknown, or its files are
-            damaged.
+        RunDirectoryError: there is no run, it is not finished, its architecture is unknown, or a file is damaged.
     """
     run = Path(run)
     description = Run(run, new=False).read_json("model.json")
@@ -89,7 +90,7 @@ def load_model(run: str | Path, model: nn.Module | None = None) -> SavedModel:
         raise RunDirectoryError(f"{path} is missing; name the directory of a finished run") from None
     except (SafetensorError, RuntimeError) as error:
         raise RunDirectoryError(
-            f"{path} is damaged, or not of the architecture {description['architecture']} "
+            f"{path} is damaged, or its weights are not those of the architecture {description['architecture']} "
             f"({str(error).splitlines()[0]}); restore it from a backup, or train again"
         ) from error
     stats = Stats(tuple(description["mean"]), tuple(description["std"]))
@@ -108,10 +109,10 @@ def _build(run: Path, description: dict[str, Any]) -> nn.Module:
     if format_ > FORMAT:
         raise RunDirectoryError(f"{run / 'model.json'}: format {format_} is newer than this program; update it")
     if format_ == 1:
-        name = name.lower()  # it was the name of the class
+        name = name.lower()  # format 1 has the class name, ResNet18
     if name not in MODELS:
         raise RunDirectoryError(
-            f"{run / 'model.json'}: unknown architecture {name!r}; this program has {', '.join(sorted(MODELS))}; "
+            f"{run / 'model.json'}: unknown architecture {name!r} (known: {', '.join(sorted(MODELS))}); "
             "import the file that registers it, or pass the net as `model`"
         )
     return MODELS[name](len(description["classes"]), description["channels"])

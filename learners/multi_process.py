@@ -1,4 +1,4 @@
-"""One run trained by several processes: the first does what a single one would, the others take the same steps."""
+"""Train one run with several processes: all take the same steps, and only the first one writes files."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LAUNCH = "torchrun --standalone --nproc_per_node {count} app.py fit"
+LAUNCH_COMMAND = "torchrun --standalone --nproc_per_node {count} app.py fit"
 
 
 def join_processes(device: torch.device, out: str | Path | None) -> Processes | None:
-    """The processes that were launched together; None where this one was launched alone.
+    """Connect the processes that were launched together; return None if this one was launched alone.
 
     Args:
-        device: what they train on.
-        out: the run directory. All processes see the file system that it is on.
+        device: the device to train on.
+        out: the run directory, on a file system that all processes can read.
 
     Raises:
-        ProcessesError: there is no run directory, or the processes cannot be joined.
+        ProcessesError: there is no run directory, or the processes cannot connect.
     """
     if process_count() == 1:
         log_unused_gpus(device, torch.cuda.device_count())
@@ -43,50 +43,50 @@ def join_processes(device: torch.device, out: str | Path | None) -> Processes | 
 
 
 def log_unused_gpus(device: torch.device, count: int) -> None:
-    """Say in the log how a run would use all of `count` GPUs, where it uses one of several."""
+    """Log how to use all of `count` GPUs, if there are several and the run uses one."""
     if device.type == "cuda" and count > 1:
-        log.warning("this run uses one of %d GPUs; to use all: %s", count, LAUNCH.format(count=count))
+        log.warning("this run uses one of %d GPUs; to use all: %s", count, LAUNCH_COMMAND.format(count=count))
 
 
 def share_between_processes(learn: "ImageLearner", processes: Processes | None) -> "ImageLearner":
-    """The learner as one of several that train the same run.
+    """Set the processes of a learner, and return it.
 
     Raises:
-        ProcessesError: a batch cannot be shared evenly.
+        ProcessesError: the batch size is not a multiple of the number of processes.
     """
     if processes is not None:
         bs, count = learn.plan.batch_size, processes.share.count
         if bs % count:
             raise ProcessesError(
                 f"{count} processes cannot share a batch of {bs} images evenly; set `batch_size` to a multiple of "
-                f"{count}, as {max(1, bs // count) * count}"
+                f"{count}, such as {max(1, bs // count) * count}"
             )
         learn.processes = processes
     return learn
 
 
 def check_process_count(path: Path, facts: dict[str, Any]) -> None:
-    """Refuse to resume a run with another number of processes.
+    """Check that a run is resumed with the number of processes that it began with.
 
     Args:
         path: the run directory.
-        facts: what its `recipe.json` holds.
+        facts: the content of its `recipe.json`.
 
     Raises:
         ProcessesError: the number differs.
     """
     then, now = facts.get("processes", 1), process_count()
     if then != now:
-        launch = LAUNCH.format(count=then) if then > 1 else "python app.py fit"
+        launch = LAUNCH_COMMAND.format(count=then) if then > 1 else "python app.py fit"
         raise ProcessesError(
-            f"{path} was trained by {then} processes and would be resumed by {now}. The result would be another: norm "
-            "layers normalise with the part of a batch that a process has. To resume it on one machine: "
+            f"{path} was trained by {then} processes and cannot be resumed by {now}: norm layers normalise with the "
+            "part of a batch that one process has, so that the result would differ. To resume it on one machine: "
             f"{launch} --resume {path}"
         )
 
 
 def state_from_first(learn: "ImageLearner", state: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The state to resume from. Where there are several processes, it and the peak rate are those of the first."""
+    """Return the state to resume from; with several processes, the state and the peak learning rate of the first."""
     if learn.processes:
         lr, state = learn.processes.from_first((learn.plan.lr, state))
         learn.plan = replace(learn.plan, lr=lr)
@@ -94,12 +94,12 @@ def state_from_first(learn: "ImageLearner", state: dict[str, Any] | None) -> dic
 
 
 def run_interrupts(learn: "ImageLearner", checkpoint: Path) -> Interrupts:
-    """The signals that end the run, after the same step in all processes."""
+    """Return the context that defers Ctrl-C and SIGTERM, to the same step in all processes."""
     return AgreedInterrupts(checkpoint, learn.processes) if learn.processes else Interrupts(checkpoint)
 
 
 def fit_without_files(learn: "ImageLearner", run: "Run") -> dict[str, Any]:
-    """Take the steps of a run whose files another process writes, and return the metrics that it has."""
+    """Train in a process that writes no files, and return the metrics of the first process."""
     assert learn.processes is not None
     state = state_from_first(learn, None)
     learn.plan = replace(learn.plan, log=None)
@@ -108,8 +108,8 @@ def fit_without_files(learn: "ImageLearner", run: "Run") -> dict[str, Any]:
     return learn.processes.from_first(None)
 
 
-def naming_the_others(learn: "ImageLearner", run: "Run") -> AbstractContextManager:
-    """The context in which it is said in one sentence that another process of the run ended."""
+def naming_ended_process(learn: "ImageLearner", run: "Run") -> AbstractContextManager:
+    """Return the context in which the end of another process of the run becomes a one-line error."""
     if learn.processes is None:
         return nullcontext()
     return learn.processes.naming_the_others(f"resume_learner('{run.path}')")

@@ -1,4 +1,7 @@
-"""A finished run, ready to look at images. Without fastai, whose import takes longer than an evaluation on a GPU."""
+"""Load the model and the images of a finished run.
+
+This module does not import fastai, whose import takes longer than an evaluation on a GPU.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +17,12 @@ from learners.run import Run
 
 @dataclass(frozen=True)
 class OpenedRun:
-    """A finished run, ready to look at images.
+    """The model of a finished run and the images to validate on.
 
     Attributes:
-        saved: its model.
+        saved: the model and its description.
         source: the images to validate on.
-        plan: the plan of the run, adapted to those images.
+        plan: the settings of the run, adapted to those images.
     """
 
     saved: SavedModel
@@ -28,15 +31,16 @@ class OpenedRun:
 
 
 def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None) -> OpenedRun:
-    """The model of a finished run, and the images to validate on.
+    """Load the model of a finished run and the images to validate on.
 
     Args:
-        data: images to validate on instead of the run's own: the validation split of a folder or a file of labels, or
-            all of it where it has none. Its classes must be among the model's.
+        path: the run directory.
+        data: images to validate on instead of the run's own: a folder or a table of labels, of which the validation
+            split is used, or all images if it has none. The model must know its classes.
         model: see `load_model`.
 
     Raises:
-        RunDirectoryError: see `load_model`, or no recipe.
+        RunDirectoryError: see `load_model`; or `recipe.json` cannot be read.
         DataError: the images cannot be read, or are not those that the run was trained on.
     """
     saved = load_model(path, model)
@@ -52,13 +56,13 @@ def open_run(path: Path, data: str | Path | None, model: nn.Module | None = None
 
 
 def own_source(run: Run) -> Source:
-    """The images that a run was trained and validated on.
+    """Return the images that a run was trained and validated on.
 
     Raises:
-        DataError: they cannot be had, or are not those of the run.
+        DataError: the images cannot be read, or have changed since the run.
     """
     recipe = run.recipe
     source = open_source(recipe.data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
     if source.fingerprint != run.description["fingerprint"]:
-        raise DataError(f"{recipe.data}: its files are not those of the run; name a folder as `data`")
+        raise DataError(f"{recipe.data}: its files are not those of the run; name another folder as `data`")
     return source

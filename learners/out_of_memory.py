@@ -1,4 +1,4 @@
-"""Running out of memory, in words that help."""
+"""Explain out-of-memory errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,14 @@ from data.common.errors import TrainingError
 
 @contextmanager
 def naming_memory(bs: int) -> Iterator[None]:
-    """Turn an allocation that failed on any device into a `TrainingError` that names a batch size to try."""
+    """In this context an out-of-memory error of any device becomes an error that names a batch size to try.
+
+    Args:
+        bs: the batch size, in images.
+
+    Raises:
+        TrainingError: memory ran out.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -21,7 +28,7 @@ def naming_memory(bs: int) -> Iterator[None]:
 
 
 def _is_allocation(error: Exception) -> bool:
-    """CUDA has an error of its own for it; the allocators of CPU and MPS raise a plain RuntimeError."""
+    """Return whether an error means that memory ran out; for CPU and MPS torch raises a plain RuntimeError."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "DefaultCPUAllocator" in str(error) or "MPS backend out of memory" in str(error)

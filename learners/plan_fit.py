@@ -1,4 +1,4 @@
-"""The fit that a plan describes, and what it measured."""
+"""Train as a plan says, and keep the result in the learner."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,50 +27,60 @@ from learners.warmup import warm_up
 if TYPE_CHECKING:
     from learners.learner import ImageLearner
 
-Submit = Callable[..., Any]  # calls a function that writes a file, with its arguments
-Writes = Callable[[Callable[..., None], str], Callable[[Any], None] | None]  # (function, file name) to a shorter one
+Submit = Callable[..., Any]  # calls the function in its first argument with the others, in the background
+# From a function `write(path, content)` and a file name to a function of the content alone, or None to write nothing.
+WriterFactory = Callable[[Callable[..., None], str], Callable[[Any], None] | None]
 
 
-def nowhere(write: Callable[..., None], name: str) -> None:
-    """Of a fit that writes nothing."""
+def no_writer(write: Callable[..., None], name: str) -> None:
+    """Return no function, so that the fit writes no files."""
 
 
-def fit_plan(learn: "ImageLearner", cbs: list[Callback], writes: Writes = nowhere) -> bool:
-    """Fit, and keep what was measured as `learn.fitted`.
+def fit_plan(learn: "ImageLearner", cbs: list[Callback], writer_for: WriterFactory = no_writer) -> bool:
+    """Train as the plan says, and set `learn.fitted` to the result.
 
     Args:
-        writes: makes the functions that write the CSV files and note the precision while training goes on.
+        learn: the learner.
+        cbs: further callbacks for this fit.
+        writer_for: makes the functions that write the CSV files and the precision during training.
 
     Returns:
-        Whether the last epoch measured the model as it is now, and no callback of the session could change what that
-        validation saw, as one that leaves dropout on does.
+        Whether the last validation measured the final weights without callbacks of the session, which could change
+        its result (for example by leaving dropout on).
     """
     plan, rates = learn.plan, planned_rates(learn)
-    history = History(writes(write_history, "history.csv"))
+    history = History(writer_for(write_history, "history.csv"))
     first = _groups(learn)[0].factor
-    schedule = ScheduleRecord([row[0] / first for row in rates], writes(write_schedule, "schedule.csv"))
-    precision = PrecisionRecord(writes(add_precision, "recipe.json"))
+    schedule = ScheduleRecord([row[0] / first for row in rates], writer_for(write_schedule, "schedule.csv"))
+    precision = PrecisionRecord(writer_for(add_precision, "recipe.json"))
     measured, wait, warmup_seconds = MeasuredModel(), LoaderWait(), warm_up(learn)
     seeds = StepSeed(plan.seed, process_rank())
-    watching = [seeds, LoaderEpoch(), history, PlannedRates(rates), schedule, precision, measured, wait]
-    shared = [DataParallel(learn.processes)] if learn.processes else []
+    standard = [seeds, LoaderEpoch(), history, PlannedRates(rates), schedule, precision, measured, wait]
+    parallel = [DataParallel(learn.processes)] if learn.processes else []
     try:
-        learn.fit(plan.epochs, cbs=[*shared, *watching, *optional_callbacks(plan), *cbs], reset_opt=True)
+        learn.fit(plan.epochs, cbs=[*parallel, *standard, *optional_callbacks(plan), *cbs], reset_opt=True)
     finally:
-        learn.graphed = None  # the memory that it replays in
+        learn.graphed = None  # frees the memory of the graph
     if not history.rows:
-        raise TrainingError("a callback ended the fit before its first epoch was done: there is nothing to report")
+        raise TrainingError("a callback ended the fit before its first epoch was complete: there are no metrics")
     learn.fitted = FitResult(history.rows, schedule.rows, precision.precision, wait.seconds, warmup_seconds)
     return measured.measured(learn.model, history.rows[-1].epoch) and not session_cbs(learn)
 
 
-def later(submit: Submit, folder: Path, write: Callable[..., None], name: str) -> Callable[[Any], None]:
-    """A function of what is to be written: it has `write` do that, into the file `name`, while training goes on."""
+def background_writer(submit: Submit, folder: Path, write: Callable[..., None], name: str) -> Callable[[Any], None]:
+    """Return a function of the content that writes it to the file `name` in the background.
+
+    Args:
+        submit: runs a function in the background.
+        folder: the run directory.
+        write: writes content to a path.
+        name: the name of the file.
+    """
     return partial(submit, write, folder / name)
 
 
 def planned_rates(learn: "ImageLearner") -> list[list[float]]:
-    """The rate of each group of parameters at each step of the run: steps × groups."""
+    """Return the learning rate of each parameter group at each step of the run: steps × groups."""
     plan, groups = learn.plan, _groups(learn)
     cycle = OneCycle(
         [plan.lr * group.factor for group in groups],

@@ -1,4 +1,4 @@
-"""The answers of a run about files: as a table, and with a picture of the evidence for each. What `predict` does."""
+"""Predict the classes of image files, and write a table and figures of the predictions: the command `predict`."""
 
 import logging
 import os
@@ -21,18 +21,18 @@ COLUMNS = ["image", "label", *(f"{what}_{n + 1}" for n in range(GUESSES) for wha
 
 @dataclass(frozen=True)
 class Predictions:
-    """What came of the files.
+    """The predictions for image files.
 
     Attributes:
-        answers: in the order of the files; none where each was told at once.
-        unreadable: what is wrong with each file that could not be read, with its name.
+        answers: one per readable file, in the order of the files; empty if they were passed to `answered` instead.
+        unreadable: one message per file that could not be read, with its name.
     """
 
     answers: list[Answer] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """In plain values."""
+        """Return the predictions in plain values."""
         return {"answers": [answer.to_dict() for answer in self.answers], "unreadable": self.unreadable}
 
 
@@ -45,51 +45,52 @@ def predict(
     csv: Path | None = None,
     cam: Path | None = None,
 ) -> Predictions:
-    """Answer about files. One that cannot be read is named in the log, and the others are answered.
+    """Predict the classes of image files. Files that cannot be read are logged and skipped.
 
     Args:
         run: the directory of a finished run.
         images: files, folders, patterns or `-`; see `named_images`.
-        answered: is told of each answer as it comes. The answers are not kept then, and memory does not grow with
-            their number.
-        min_confidence: a probability; answers below it are `unsure`.
-        csv: a file to write, a row for each answer.
-        cam: a folder to fill with a picture of the evidence for each answer; see `EvidencePictures`.
+        answered: called with each answer as soon as it is known. The answers are then not collected, so that memory
+            does not grow with their number.
+        min_confidence: a probability; the label of answers below it is `unsure`.
+        csv: a file to write, with one row per answer.
+        cam: a folder for one figure per answer; see `EvidencePictures`.
 
     Raises:
-        InputError: `csv` or `cam` is no place to write to.
+        InputError: `csv` or `cam` cannot be written.
         DataError: no image could be read; no table is written.
-        TrainingError: a file could not be written after all, as on a full disk.
+        TrainingError: writing a file failed, for example because the disk is full.
     """
     predictor, found = Predictor(run, min_confidence), Predictions()
-    pictures = EvidencePictures(Evidence(run, predictor), _made(cam)) if cam else None
+    pictures = EvidencePictures(Evidence(run, predictor), _writable_folder(cam)) if cam else None
     if csv and csv.is_dir():
         raise InputError(f"{csv} is a folder; name a file as `csv`")
     if csv:
-        _made(csv.absolute().parent)
+        _writable_folder(csv.absolute().parent)
 
     def unreadable(error: DataError) -> None:
         log.error("%s", error)
         found.unreadable.append(str(error))
 
     answers = _answers(predictor, named_images(images), unreadable, pictures)
-    told = _told(answers, answered or found.answers.append)
-    with _writing():
+    passed_on = _passed_on(answers, answered or found.answers.append)
+    with _naming_write_errors():
         if csv:
-            write_csv(csv, COLUMNS, map(_row, told))
+            write_csv(csv, COLUMNS, map(_row, passed_on))
         else:
-            for _ in told:
+            for _ in passed_on:
                 pass
     return found
 
 
-def _made(folder: Path) -> Path:
+def _writable_folder(folder: Path) -> Path:
+    """Create the folder if it does not exist, and return it if it can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); name another place") from error
+        raise InputError(f"{folder}: cannot be created ({error.strerror}); name another folder") from error
     if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: cannot be written; correct its permissions, or name another place")
+        raise InputError(f"{folder}: cannot be written; fix its permissions, or name another folder")
     return folder
 
 
@@ -103,21 +104,23 @@ def _answers(
         yield from answers
 
 
-def _told(answers: Iterator[Answer], answered: Callable[[Answer], None]) -> Iterator[Answer]:
-    none = True
+def _passed_on(answers: Iterator[Answer], answered: Callable[[Answer], None]) -> Iterator[Answer]:
+    """Yield the answers after calling `answered` with each."""
+    is_empty = True
     for answer in answers:
-        none = False
+        is_empty = False
         answered(answer)
         yield answer
-    if none:
+    if is_empty:
         raise DataError("no image could be read; name image files, folders of them, or patterns such as 'photos/*.jpg'")
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def _naming_write_errors() -> Iterator[None]:
+    """In this context an error while writing a file becomes a TrainingError that names the file."""
     try:
         yield
-    except BrokenPipeError:  # whoever read the answers has seen enough
+    except BrokenPipeError:  # the reader of stdout has closed it, as in `predict … | head`; `main` handles that
         raise
     except OSError as error:
         raise TrainingError(

@@ -1,4 +1,4 @@
-"""Where figures come from: data, device, versions and commit."""
+"""Data, device, versions and commit of a run, for its `recipe.json`."""
 
 import importlib.metadata
 import platform
@@ -11,11 +11,11 @@ from data.common.launch import process_count
 if TYPE_CHECKING:
     from data.block import ImageLoaders
 
-PACKAGES = ("torch", "torchvision", "fastai", "albumentations", "numpy")
+PACKAGES = ("torch", "torchvision", "fastai", "albumentations", "numpy")  # packages whose versions are recorded
 
 
 def provenance(dls: "ImageLoaders") -> dict[str, Any]:
-    """What went into a run beside its recipe, in plain values."""
+    """Return the entries of `recipe.json` beside the settings, in plain values."""
     source = dls.source
     return {
         "device": str(dls.device),
@@ -31,13 +31,14 @@ def provenance(dls: "ImageLoaders") -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that affect a result."""
     return {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in PACKAGES}}
 
 
 def commit() -> str | None:
-    """The commit of this checkout; None without git, or where this project is not the top of a repository.
+    """Return the commit of this checkout, or None without git or if this project is not the top of a repository.
 
-    An installed copy lies in an environment that may stand inside somebody else's repository.
+    An installed copy may lie inside the repository of another project, whose commit says nothing about it.
     """
     root = Path(__file__).resolve().parents[1]
     command = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"]

@@ -8,57 +8,37 @@ import inspect
 import logging
 import math
 from collections.abc import Collection
-from dataclasses import Field, asdict, dataclass, field, fields
-from html import escape
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from data.common.errors import InputError
 from data.settings import Cache, DataSettings, Mirror
 from data.sources.registry import data_help
+from learners.setting import FORMER_NAMES, help_of, setting, settings_table
 
 if TYPE_CHECKING:
     from data.opening import Source
 
 log = logging.getLogger(__name__)
 
-
 PEAK_FRACTION = 5 / 24  # position of the learning rate's peak, as a fraction of the run: epoch 5 of 24
-# Learning rate and batch size of reference: the default rate is proportional to the batch (Goyal et al. 2017).
-REFERENCE_LR, REFERENCE_BATCH = 0.25, 256
-# Minimum steps of an epoch and of the run: the default batch size is halved until both hold.
-MIN_EPOCH_STEPS, MIN_RUN_STEPS = 32, 200
+REFERENCE_LR, REFERENCE_BATCH = 0.25, 256  # default learning rate for this batch size, to which it is proportional
+MIN_EPOCH_STEPS, MIN_RUN_STEPS = 32, 200  # minimum steps; the default batch size is halved until both hold
 MIN_BATCH_SIZE = 16  # smallest default batch size, in images
 # Pixels of the smallest batch for which Muon is the default. Its update takes a third of the time of such a step, and
 # the same time for any batch.
 MIN_MUON_BATCH_PIXELS = 65_536
-# Former and current names of settings; old `recipe.json` files and checkpoints have the former names.
-FORMER_NAMES = {"bias_lr": "norm_bias_lr_scale", "zero_init": "zero_init_residual"}
 
 
 class RecipeError(InputError):
     """A setting has an unknown name or an invalid value."""
 
 
-def setting(default: Any, help: str) -> Any:
-    """Return a dataclass field; its `help` is also the help text of the setting's flag."""
-    return field(default=default, metadata={"help": help})
-
-
-def help_of(setting: Field) -> str:
-    """What a field of `Recipe` means, with its default where it has one."""
-    return setting.metadata["help"] + ("" if setting.default is None else f" [default: {setting.default}]")
-
-
-def with_current_names(stored: dict[str, Any]) -> dict[str, Any]:
-    """Return the entries of a stored recipe under the current names of their settings."""
-    return {FORMER_NAMES.get(name, name): value for name, value in stored.items()}
-
-
 @dataclass(frozen=True)
 class Recipe:
     """The settings that the user asks for; those that are left open depend on the data.
 
-    `resolve` makes the `Plan` of the run once the data are known.
+    `resolve` makes the `Plan` of the run once the data are loaded.
 
     Raises:
         RecipeError: a setting has an invalid value; the message names the setting.
@@ -82,7 +62,7 @@ class Recipe:
     workers: int = setting(
         0, "processes that make batches, if neither the cache nor the GPU does [0: chosen automatically]"
     )
-    cache: Cache = setting("auto", "keep decoded images in memory; auto does so up to 512 MiB")
+    cache: Cache = setting("auto", "keep decoded images: memory always, auto up to 512 MiB, none never")
     momentum: float = setting(0.9, "Nesterov momentum, held constant")
     weight_decay: float = setting(1e-3, "L2 penalty on the weights, not on biases or norms")
     decay: Literal["linear", "cosine"] = setting("linear", "shape of the learning rate's fall from its peak to its end")
@@ -113,8 +93,7 @@ class Recipe:
         f"[default: muon if a batch has {MIN_MUON_BATCH_PIXELS:,} pixels or more, otherwise sgd]",
     )
     sam: float = setting(
-        0.0,
-        "last fraction of the run that also minimises sharpness (Foret et al. 2021); such a step takes twice the time",
+        0.0, "last fraction of the run that also minimises sharpness (Foret et al. 2021); its steps take twice the time"
     )
     ema: bool = setting(True, "validate and save an average of the weights (Polyak and Juditsky 1992)")
     graph: bool = setting(True, "on a GPU, run the model's training passes as CUDA graphs if the result is the same")
@@ -216,20 +195,17 @@ class Recipe:
         return asdict(self)
 
     def __repr__(self) -> str:
-        """The settings that differ from their defaults."""
+        """Return the settings that differ from their defaults."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
     def _repr_html_(self) -> str:
-        """In a notebook: every setting, its value and what it means."""
-        cells = [(f.name, str(getattr(self, f.name)), help_of(f)) for f in fields(Recipe)]
-        left = '<td style="text-align: left">'
-        rows = ["<tr>" + "".join(f"{left}{escape(text)}</td>" for text in row) + "</tr>" for row in cells]
-        return f"<table>{''.join(rows)}</table>"
+        """Return a table of all settings, which a notebook shows."""
+        return settings_table(fields(Recipe), self)
 
 
 def settings_text(but: Collection[str] = ()) -> str:
-    """A line for each setting but those: its name, what it means and its default."""
+    """Return one line per setting, except those in `but`, with its name, description and default."""
     return "\n".join(f"    {f.name}: {help_of(f)}" for f in fields(Recipe) if f.name not in but)
 
 

@@ -1,4 +1,4 @@
-"""Whether a learner still is what its recipe says: looked at before the first step, and before anything is written."""
+"""Check before the first step that a learner still matches its recipe, and before any file is written."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -14,19 +14,19 @@ from learners.session import frozen_parameters
 if TYPE_CHECKING:
     from learners.learner import ImageLearner
 
-SAME_RESULT = ("workers", "cache")  # settings of loaders that change no batch
+SETTINGS_WITHOUT_EFFECT = ("workers", "cache")  # settings of the loaders that do not change the batches
 PLAIN_FIT = "or train without the recipe: learn.fit_one_cycle(epochs)"
 
 
 class LearnerError(InputError):
-    """The learner cannot be trained as it is."""
+    """The learner cannot be trained in its present state."""
 
 
 def check_matches_recipe(learn: "ImageLearner") -> None:
-    """Refuse to fit the recipe where the learner would not train as it says.
+    """Check that the learner would train as its recipe says.
 
     Raises:
-        LearnerError: what differs, and what to do.
+        LearnerError: a part of the learner differs; the message names it and says what to do.
     """
     for check in (_exported, _other_loaders, _other_batches, _other_model, _other_optimizer, _frozen):
         if obstacle := check(learn):
@@ -34,11 +34,11 @@ def check_matches_recipe(learn: "ImageLearner") -> None:
 
 
 def check_images(dls: Any) -> None:
-    """Refuse to train on loaders without images, and on a single loader.
+    """Check that there is a training loader with images and a validation loader.
 
     Raises:
-        LearnerError: there are none, as in what `load_learner` returns; or what `learn.dls.new(…)` returns, which is a
-            copy of the training loader alone.
+        LearnerError: the training set is empty, as after `load_learner`; or `dls` is a single loader, which
+            `learn.dls.new(…)` returns.
     """
     if isinstance(dls, DataLoader):
         raise LearnerError(
@@ -47,13 +47,13 @@ def check_images(dls: Any) -> None:
         )
     if is_empty(dls):
         raise LearnerError(
-            "this learner has no images, as `load_learner` returns it; give it some: "
+            "this learner has no images, because `load_learner` returned it; set its data loaders: "
             "learn.dls = image_dls(data, learn.recipe)"
         )
 
 
 def is_empty(dls: Any) -> bool:
-    """Whether the training set of loaders is known to hold nothing."""
+    """Return whether the training set of these loaders has a length and it is 0."""
     images = dls.train_ds
     return hasattr(images, "__len__") and len(images) == 0
 
@@ -71,7 +71,7 @@ def _other_loaders(learn: "ImageLearner") -> str | None:
             f"learn.dls is a {type(dls).__name__}, not made from the recipe; image_learner takes the data, {PLAIN_FIT}"
         )
     ours, plans = asdict(dls.settings), asdict(learn.plan.loading)
-    other = [name for name in plans if ours[name] != plans[name] and name not in SAME_RESULT]
+    other = [name for name in plans if ours[name] != plans[name] and name not in SETTINGS_WITHOUT_EFFECT]
     if other:
         found = ", ".join(f"{name} {ours[name]} instead of {plans[name]}" for name in other)
         return f"learn.dls was replaced by loaders with {found}; pass the setting to image_learner, {PLAIN_FIT}"
@@ -100,7 +100,7 @@ def _other_optimizer(learn: "ImageLearner") -> str | None:
     if learn.opt_func is not learn.made_with.opt_func:
         return f"learn.opt_func was replaced; the setting `optimizer` chooses one, {PLAIN_FIT}"
     if learn.splitter is not learn.made_with.splitter:
-        return f"learn.splitter was replaced; the recipe has its own groups of parameters, {PLAIN_FIT}"
+        return f"learn.splitter was replaced; the recipe has its own parameter groups, {PLAIN_FIT}"
     if learn.wd is not None:
         return f"learn.wd is {learn.wd}; use the setting `weight_decay` of image_learner instead, {PLAIN_FIT}"
     return None
@@ -109,5 +109,5 @@ def _other_optimizer(learn: "ImageLearner") -> str | None:
 def _frozen(learn: "ImageLearner") -> str | None:
     frozen = sorted(frozen_parameters(learn.model) - learn.made_with.frozen)
     if frozen:
-        return f"{len(frozen)} parameters are frozen, as {frozen[0]}; call learn.unfreeze() before, {PLAIN_FIT}"
+        return f"{len(frozen)} parameters are frozen, among them {frozen[0]}; call learn.unfreeze() first, {PLAIN_FIT}"
     return None

@@ -1,4 +1,4 @@
-"""The fit of a whole recipe: what `ImageLearner.fit_recipe` does."""
+"""Train a whole recipe and write its results: the implementation of `ImageLearner.fit_recipe`."""
 
 import logging
 from dataclasses import asdict, replace
@@ -20,7 +20,7 @@ from learners.heatmaps import choose_heatmaps
 from learners.model_files import SavedModel, write_model
 from learners.multi_process import run_interrupts, state_from_first
 from learners.opened_run import OpenedRun
-from learners.plan_fit import fit_plan, later
+from learners.plan_fit import background_writer, fit_plan
 from learners.provenance import provenance
 from learners.run import Run
 from learners.session import additions, check_additions, session_cbs
@@ -32,20 +32,26 @@ log = logging.getLogger(__name__)
 
 
 def fit_in_memory(learn: "ImageLearner") -> dict[str, Any]:
-    """Fit without a run directory, and return the metrics of the run."""
-    _measure_rate(learn)
+    """Train without a run directory, and return the metrics of the run."""
+    _find_peak_lr(learn)
     return _metrics(learn, fit_plan(learn, []))
 
 
 def fit_run(learn: "ImageLearner", run: Run, checkpoint_minutes: float) -> dict[str, Any]:
-    """Fit, fill the run directory, and return the metrics of the run."""
+    """Train, write the files of the run directory, and return the metrics of the run.
+
+    Args:
+        learn: the learner.
+        run: the run directory, which this process has locked.
+        checkpoint_minutes: time between two checkpoints.
+    """
     state = state_from_first(learn, _begin(learn, run))
     recipe, session = learn.plan.to_dict(), session_cbs(learn)
     try:
         with BackgroundWriter() as writer, run_interrupts(learn, run.checkpoint) as interrupts:
             checkpoint = Checkpoint(run.checkpoint, writer, interrupts, recipe, checkpoint_minutes, session)
             current = fit_plan(
-                learn, [Resume(state, run.checkpoint), checkpoint], partial(later, writer.submit, run.path)
+                learn, [Resume(state, run.checkpoint), checkpoint], partial(background_writer, writer.submit, run.path)
             )
     except Exception:
         run.withdraw()
@@ -58,33 +64,34 @@ def fit_run(learn: "ImageLearner", run: Run, checkpoint_minutes: float) -> dict[
 
 
 def _begin(learn: "ImageLearner", run: Run) -> dict[str, Any] | None:
-    """Write `recipe.json` of a new run, or load the checkpoint of an old one."""
+    """Write `recipe.json` of a new run, or return the checkpoint of an old one."""
     added = additions(learn)
     if not run.new:
         check_additions(run.path, run.description.get("session", added), added)
         return run.read_checkpoint(learn.plan)
-    _measure_rate(learn)
+    _find_peak_lr(learn)
     run.write_description(learn.plan.to_dict() | provenance(learn.dls) | {"session": added})
     return None
 
 
-def _measure_rate(learn: "ImageLearner") -> None:
-    """Where `lr` is auto: measure the peak rate, and keep curve and choice in the run directory."""
+def _find_peak_lr(learn: "ImageLearner") -> None:
+    """If `lr` is auto, measure the peak learning rate, and save the finder's result in the run directory."""
     if learn.recipe.lr != "auto":
         return
     found = learn.lr_find()
     if learn.run_dir:
         found.save(learn.run_dir.path)
     if found.lr is None:
-        raise TrainingError(f"the learning-rate finder suggests nothing: {found.abstained}; give a rate as `lr`")
+        raise TrainingError(f"the learning-rate finder suggests no learning rate: {found.abstained}; set one as `lr`")
     learn.plan = replace(learn.plan, lr=found.lr)
 
 
 def _metrics(learn: "ImageLearner", current: bool) -> dict[str, Any]:
-    """The metrics of the run.
+    """Return the metrics of the run.
 
     Args:
-        current: the figures of the last epoch are those of the model as it is; if not, it is validated again.
+        learn: the learner.
+        current: whether the metrics of the last epoch are those of the final model; if not, it is validated again.
     """
     assert learn.fitted is not None
     if not current:
@@ -94,12 +101,12 @@ def _metrics(learn: "ImageLearner", current: bool) -> dict[str, Any]:
 
 
 def _validated(learn: "ImageLearner") -> dict[str, float]:
-    """`valid_loss` and metrics of the model as it is, without the session's callbacks, by name.
+    """Return `valid_loss` and the metrics of the final model without the session's callbacks, by name.
 
-    What the recorder keeps of the fit stays.
+    The state of the recorder is restored afterwards.
 
     Raises:
-        TrainingError: the model does not run without those callbacks, so that nobody else could use it either.
+        TrainingError: the model does not run without those callbacks, so that its files would be useless.
     """
     kept, cbs = learn.recorder.state_dict(), session_cbs(learn)
     try:
@@ -108,8 +115,8 @@ def _validated(learn: "ImageLearner") -> dict[str, float]:
     except RuntimeError as error:
         names = ", ".join(type(cb).__name__ for cb in cbs)
         raise TrainingError(
-            f"the model that was trained does not run without {names or 'its callbacks'} ({error}); let the loaders or "
-            "the net itself do what the callback does to the images"
+            f"the trained model does not run without {names or 'its callbacks'} ({error}); change the images in the "
+            "loaders or in the net itself instead of in a callback"
         ) from error
     finally:
         learn.recorder.load_state_dict(kept)
@@ -118,7 +125,11 @@ def _validated(learn: "ImageLearner") -> dict[str, float]:
 
 
 def _write_results(learn: "ImageLearner", folder: Path, metrics: dict[str, Any]) -> None:
-    """The CSV files again, because a background write may have failed; `metrics.json` last: the run is complete."""
+    """Write the files of the results.
+
+    The CSV files are rewritten, because a background write may have failed. `metrics.json` is written last: if it
+    exists, the run is complete.
+    """
     assert learn.fitted is not None
     write_history(folder / "history.csv", learn.fitted.epochs)
     write_schedule(folder / "schedule.csv", learn.fitted.steps)
@@ -132,7 +143,7 @@ def _write_results(learn: "ImageLearner", folder: Path, metrics: dict[str, Any])
 
 
 def _write_report(learn: "ImageLearner", run: Run) -> None:
-    """`report.html`. The run is complete without it, so that an error costs one line of the log and nothing else."""
+    """Write `report.html`; an error is only logged, because the run is complete without its report."""
     dls, plan, folder = learn.dls, learn.plan, run.path
     temperature = run.read_json("model.json")["temperature"]
     saved = SavedModel(learn.model.eval(), list(dls.vocab), dls.stats, plan.model, plan.size, temperature)
@@ -140,12 +151,12 @@ def _write_report(learn: "ImageLearner", run: Run) -> None:
         report_run(folder, OpenedRun(saved, dls.source, plan))
     except (AppError, OSError) as error:
         log.warning("the run is complete, without its report (%s); make it with: report_run('%s')", error, folder)
-    except Exception:  # a section may be anybody's
-        log.exception("the run is complete; an error in a section left it without its report")
+    except Exception:  # a section may be the user's own code
+        log.exception("the run is complete, but an error in a section of its report prevented report.html")
 
 
 def _outputs(learn: "ImageLearner") -> outputs.Outputs:
-    """Of the model as it is, on the validation images; no random number is drawn."""
+    """Return the outputs of the final model on the validation images; this uses no random numbers."""
     dls, plan = learn.dls, learn.plan
     batches = validation_batches(dls.source, plan.size, dls.stats, 2 * plan.batch_size, plan.cache, dls.device)
     return outputs.outputs_of(learn.model.eval(), dls.source, batches)

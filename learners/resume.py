@@ -1,4 +1,4 @@
-"""Resume a run that was stopped, as if it never had been."""
+"""Resume a run that was stopped; its result is that of a run without interruption."""
 
 import logging
 from dataclasses import replace
@@ -32,18 +32,19 @@ def resume_learner(
     cbs: Callbacks = (),
     **settings: Any,
 ) -> ImageLearner:
-    """A `Learner` whose `fit_recipe` continues where the run in this directory stopped.
+    """Return a `Learner` whose `fit_recipe` continues where the run in this directory stopped.
 
     Args:
         run: the run directory.
-        data: the data set, where the run was given an object and not a name or a path.
-        model: the net, where the run was given one and not the name of an architecture.
-        metrics, cbs: as the run was given them.
-        settings: fields of `Recipe`, as a check; `device`, `workers`, `cache` and `graph` may differ from the run's.
+        data: the data set, if the run began with a dataset object instead of a name or a path.
+        model: the net, if the run began with a net instead of the name of an architecture.
+        metrics, cbs: the metrics and callbacks that the run began with.
+        settings: fields of `Recipe`. `device`, `workers`, `cache`, `graph` and `log` may differ from those of the run;
+            others must be equal.
 
     Raises:
-        RunDirectoryError: no run, or one that another process works on.
-        RecipeError: a setting that contradicts the run's.
+        RunDirectoryError: there is no run, or another process uses its directory.
+        RecipeError: a setting differs from that of the run.
         DataError: the images are not those that the run began with.
         ProcessesError: the run was trained by another number of processes.
     """
@@ -52,7 +53,7 @@ def resume_learner(
     facts = opened.description
     check_process_count(opened.path, facts)
     if process_rank() == 0:
-        with opened.claimed():  # refuse at once, before the images are read
+        with opened.claimed():  # fail before the images are read if another process uses the directory
             facts = opened.description
     opened.new = False
     device = pick_device(recipe.device)
@@ -62,55 +63,54 @@ def resume_learner(
     )
     _check_files(source, facts, opened.path)
     source = with_class_order(source, facts["classes"], opened.path / "recipe.json")
-    _tell_differences(opened.path, facts, device)
+    _log_differences(opened.path, facts, device)
     return share_between_processes(
         assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=opened), processes
     )
 
 
 def resume_fit(path: Path, **settings: Any) -> dict[str, Any]:
-    """Finish a run and return its metrics; those of a finished run are read."""
+    """Finish a run and return its metrics; those of a finished run are read from its files."""
     run = Run.open(path)
     if run.is_finished:
         stored_recipe(run, **settings)
-        log.warning("%s is finished: there is nothing left to do", path)
+        log.warning("%s is finished: there is nothing left to train", path)
         return run.read_json("metrics.json")
     return resume_learner(path, **settings).fit_recipe()
 
 
 def stored_recipe(run: Run, **settings: Any) -> Recipe:
-    """The recipe of a run, with `settings` in place of what may differ.
+    """Return the recipe of a run, with those of the `settings` that may change on resume.
 
     Raises:
-        RecipeError: a setting that contradicts it.
+        RecipeError: another setting differs from that of the run.
     """
     stored = run.recipe
     if settings.get("epochs", stored.epochs) != stored.epochs:
         raise RecipeError(
-            f"epochs {settings['epochs']}: {run.path} is one cycle over {stored.epochs} epochs, and the rate of every "
-            "step depends on that number; start a new run for another"
+            f"epochs {settings['epochs']}: {run.path} is one cycle over {stored.epochs} epochs, and the learning rate "
+            "of every step depends on that number; start a new run"
         )
-    wanted = Recipe.of(**stored.to_dict() | settings)
+    requested = Recipe.of(**stored.to_dict() | settings)
     for name in settings:
-        if name not in CHANGEABLE_ON_RESUME and getattr(wanted, name) != getattr(stored, name):
+        if name not in CHANGEABLE_ON_RESUME and getattr(requested, name) != getattr(stored, name):
             raise RecipeError(
                 f"{name} {settings[name]!r}: {run.path} has {getattr(stored, name)!r}; leave the setting out"
             )
-    return replace(stored, **{name: getattr(wanted, name) for name in CHANGEABLE_ON_RESUME})
+    return replace(stored, **{name: getattr(requested, name) for name in CHANGEABLE_ON_RESUME})
 
 
 def _check_files(source: Source, facts: dict, run: Path) -> None:
-    """Refuse images that are not those that the run began with."""
+    """Check that the images are those that the run began with."""
     if source.fingerprint != facts["fingerprint"]:
         raise DataError(
             f"{source.name}: its files changed since {run} began ({facts['train_images']} + {facts['valid_images']} "
-            f"images then, {len(source.train)} + {len(source.valid)} now); put them back, or start a new "
-            "run"
+            f"images then, {len(source.train)} + {len(source.valid)} now); restore the files, or start a new run"
         )
 
 
-def _tell_differences(run: Path, facts: dict, device: torch.device) -> None:
-    """Exactness is promised for the same device, precision and versions."""
+def _log_differences(run: Path, facts: dict, device: torch.device) -> None:
+    """Log a changed device, precision or version, with which the result may differ in its last digits."""
     now = {**versions(), "device": str(device), "precision": precision(device)}
     then = {**facts["versions"], **{name: facts[name] for name in ("device", "precision") if name in facts}}
     changed = [f"{name} {now[name]} instead of {then[name]}" for name in now if now[name] != then.get(name, now[name])]

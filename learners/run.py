@@ -14,8 +14,9 @@ from filelock import FileLock, Timeout
 from callbacks.checkpoint.checkpoint_file import FORMAT_VERSION, CheckpointError, read_state, remove_drafts
 from data.common.errors import InputError, TrainingError
 from data.common.files import write_json
-from learners.recipe import Plan, Recipe, with_current_names
+from learners.recipe import Plan, Recipe
 from learners.run_files import validated, validated_recipe
+from learners.setting import with_current_names
 
 log = logging.getLogger(__name__)
 
@@ -134,9 +135,7 @@ class Run:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Lock the directory for this context, and create it if the run is new.
-
-        The operating system releases the lock if the process is killed.
+        """Lock the directory, and create it if the run is new; the system releases the lock of a killed process.
 
         Raises:
             RunDirectoryError: another process has the lock, the directory cannot be written, or it should be empty.
@@ -196,9 +195,7 @@ class Run:
         compared = theirs.keys() & ours.keys() - set(CHANGEABLE_ON_RESUME)  # a checkpoint may be older than a setting
         differing = [name for name in ours if name in compared and ours[name] != theirs[name]]
         if differing:
-            raise CheckpointError(
-                f"{self.checkpoint}: {', '.join(differing)} differs from recipe.json; restore recipe.json"
-            )
+            raise CheckpointError(f"{self.checkpoint}: {', '.join(differing)} differs from recipe.json; restore it")
         return state
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What a session adds to a learner beyond its recipe: kept in `recipe.json`, and asked for when the run is resumed."""
+"""Callbacks, metrics and others that a session adds to the recipe; they are stored, and required for a resume."""
 
 import logging
 from collections import Counter
@@ -22,20 +22,20 @@ log = logging.getLogger(__name__)
 
 
 class SessionError(InputError):
-    """The learner lacks what the run was trained with."""
+    """The learner lacks callbacks, metrics or others that the run was trained with."""
 
 
 @dataclass(frozen=True)
 class MadeWith:
-    """What a learner gets from its recipe. Whatever else it has is the session's.
+    """The parts of a learner that come from its recipe; all other parts come from the session.
 
     Attributes:
         loss_func, opt_func, splitter: as in fastai's `Learner`.
         cbs: the callbacks of every learner.
-        frozen: names of the parameters that its net does not train.
-        pipeline: the augmentation, as text.
-        net_given: the user gave the net itself, not the name of an architecture.
-        fingerprint: of the images.
+        frozen: names of the parameters of the net that are not trained.
+        pipeline: the steps of the augmentation, as text.
+        net_given: whether the user passed a net instead of the name of an architecture.
+        fingerprint: fingerprint of the images.
     """
 
     loss_func: Callable[..., Any]
@@ -49,26 +49,26 @@ class MadeWith:
 
 
 def frozen_parameters(model: nn.Module) -> frozenset[str]:
-    """The names of the parameters that are not trained."""
+    """Return the names of the parameters that are not trained."""
     return frozenset(name for name, param in model.named_parameters() if not param.requires_grad)
 
 
 def pipeline_of(dls: ImageLoaders) -> list[str]:
-    """The steps of the augmentation, as text."""
+    """Return the steps of the augmentation, as text."""
     return [repr(step) for step in dls.train.pipeline]
 
 
 def session_cbs(learn: "ImageLearner") -> list[Callback]:
-    """The callbacks that the session added, in its order."""
+    """Return the callbacks that the session added, in the order in which it added them."""
     return [cb for cb in learn.cbs if cb not in learn.made_with.cbs]
 
 
 def additions(learn: "ImageLearner") -> dict[str, Any]:
-    """What the session added, in plain values; empty for a run of the command line.
+    """Return the names of the parts that the session added; empty for a run of the command line.
 
     Returns:
-        `callbacks`: their class names; `loss`: its name; `metrics`: their names, where accuracy is not the only one;
-        `net`: its class name, where the user gave it; `pipeline`: the names of the steps.
+        `callbacks`: class names; `loss`: name of the function; `metrics`: names, unless accuracy is the only one;
+        `net`: class name, if the user passed a net; `pipeline`: names of the steps.
     """
     made, found = learn.made_with, dict[str, Any]()
     if cbs := session_cbs(learn):
@@ -85,54 +85,55 @@ def additions(learn: "ImageLearner") -> dict[str, Any]:
 
 
 def check_additions(run: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
-    """Compare what the learner has with what the run was trained with.
+    """Check that the learner has the same additions as the run that it resumes.
 
-    Callbacks that are new are told in the log: they may only watch.
+    Additional callbacks are allowed, because they may only observe, and are logged.
 
     Args:
         run: the run directory.
-        then, now: of `additions`, when the run began and for the learner that resumes it.
+        then: `additions` of the learner that began the run.
+        now: `additions` of the learner that resumes it.
 
     Raises:
-        SessionError: something is missing or another, named.
+        SessionError: an addition is missing or different; the message names it.
     """
     had, has = Counter(then.get("callbacks", [])), Counter(now.get("callbacks", []))
     lacking = sorted((had - has).elements())
     others = {name for name in ("loss", "metrics", "pipeline") if then.get(name) != now.get(name)}
-    if "net" in then and then["net"] != now.get("net"):  # one that only the learner has gets all weights of the run
+    if "net" in then and then["net"] != now.get("net"):  # a net that only `now` has gets all weights of the run
         others.add("net")
     if not lacking and not others:
         if new := sorted((has - had).elements()):
-            log.warning("%s is resumed with %s, which it was not trained with", run, ", ".join(new))
+            log.warning("%s is resumed with additional callbacks: %s", run, ", ".join(new))
         return
     parts = [f"the callback {', '.join(lacking)}"] if lacking else []
-    parts += [f"the {name} {_told(then.get(name))}" for name in sorted(others)]
+    parts += [f"the {name} {_value_text(then.get(name))}" for name in sorted(others)]
     raise SessionError(
-        f"{run} was trained with {' and '.join(parts)}, and this learner was not made so; resume it in Python: "
-        f"{_how(run, lacking, others)}"
+        f"{run} was trained with {' and '.join(parts)}, which this learner does not have; resume it in Python: "
+        f"{_resume_lines(run, lacking, others)}"
     )
 
 
-def _told(value: Any) -> str:
-    """A value of `additions` in words."""
+def _value_text(value: Any) -> str:
+    """Return a value of `additions` as text."""
     if value is None:
         return "of its recipe"
     return ", ".join(value) or "none" if isinstance(value, list) else str(value)
 
 
-def _how(run: Path, lacking: list[str], others: set[str]) -> str:
-    """The lines with which a user resumes the run."""
+def _resume_lines(run: Path, lacking: list[str], others: set[str]) -> str:
+    """Return the lines of Python that resume the run."""
     arguments = {"callbacks": "cbs=[…]", "metrics": "metrics=[…]", "net": "model=…"}
     given = [text for name, text in arguments.items() if name in others or (name == "callbacks" and lacking)]
     attributes = {"loss": "learn.loss_func = …", "pipeline": "learn.dls.train.pipeline = […]"}
-    quoted = f'"{run}"'  # not as in the messages that the command line shows as flags
+    quoted = f'"{run}"'  # in double quotes, because the command line replaces resume_learner('…') by a command
     lines = [f"learn = resume_learner({', '.join([quoted, *given])})"]
     lines += [text for name, text in attributes.items() if name in others]
     return "; ".join([*lines, "learn.fit_recipe()"])
 
 
 def _name(thing: Any) -> str:
-    """The name of a function, or of the class of an object."""
+    """Return the name of a function, or of the class of an object."""
     if isinstance(thing, partial):
         return _name(thing.func)
     return getattr(thing, "__name__", type(thing).__name__)

@@ -1,4 +1,4 @@
-"""What a session sees of a learner: the net, the images, the plan, and what the last fit of the recipe measured."""
+"""Describe a learner in a few lines: net, images, plan, and the metrics of the last fit of the recipe."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def learner_text(learn: "ImageLearner") -> str:
-    """A line for each part of a learner. It computes nothing and looks at no image."""
+    """Return one line per part of a learner; this neither computes metrics nor reads images."""
     plan = learn.plan
     trained = sum(param.numel() for param in learn.model.parameters() if param.requires_grad)
     steps = f"{len(learn.dls.train)} steps of {plan.batch_size} images, {plan.size} pixels wide"
@@ -26,10 +26,10 @@ def learner_text(learn: "ImageLearner") -> str:
 
 
 def _fitted(learn: "ImageLearner") -> str:
-    """The figures of the last `fit_recipe` that came to its end."""
+    """Return the metrics of the last complete `fit_recipe`."""
     if learn.fitted is None:
         return "not yet by fit_recipe"
     last = learn.fitted.epochs[-1]
-    figures = {**last.metrics, "valid_loss": last.valid_loss} | learn.fitted.final
-    told = [f"{name} {value:.4f}" for name, value in figures.items() if value is not None]
-    return ", ".join([f"{len(learn.fitted.epochs)} epochs", *told])
+    metrics = {**last.metrics, "valid_loss": last.valid_loss} | learn.fitted.final
+    texts = [f"{name} {value:.4f}" for name, value in metrics.items() if value is not None]
+    return ", ".join([f"{len(learn.fitted.epochs)} epochs", *texts])

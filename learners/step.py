@@ -1,4 +1,4 @@
-"""A training step that costs little beside the model: fastai's events, without its Python for each of them."""
+"""A training step with fastai's events and less Python overhead per step."""
 
 import logging
 from collections.abc import Callable
@@ -32,25 +32,30 @@ EPOCH_EVENTS = ("before_epoch", "after_cancel_epoch", "after_epoch")
 
 
 class StepLearner(Learner):
-    """A fastai `Learner` whose step fires the same events in the same order, for a fraction of the time.
+    """A fastai `Learner` whose step fires the same events in the same order, with less overhead.
 
-    The model, the loss and the metrics get plain tensors: each operation on one of fastai's tensor types costs several
-    Python calls. The forward pass runs in the precision that suits the device; fastai's own callback for that
-    hard-codes CUDA and stays on after an interrupt. Only public methods of fastai are replaced.
+    The model, the loss and the metrics get plain tensors, because each operation on one of fastai's tensor types takes
+    several Python calls. The forward pass runs in the fastest precision of the device; fastai's own callback for that
+    works with CUDA only and stays on after an interrupt. Only public methods of fastai are overridden.
 
     Attributes:
-        first_epoch: the epoch in which the next fit begins. No event of an epoch before it reaches a callback, which
-            is what fastai's `start_epoch` does not do.
+        first_epoch: first epoch of the next fit. Callbacks get no events of earlier epochs; with fastai's
+            `start_epoch` they would.
     """
 
     first_epoch = 0
-    graphed: GraphedModel | None = None  # replays the model's training pass
-    parallel: ParallelPass | None = None  # the model's training pass where several processes share a batch
-    # the callbacks, and for each event of a step those of them that define it
+    graphed: GraphedModel | None = None  # the model's training pass as CUDA graphs
+    parallel: ParallelPass | None = None  # the model's training pass when several processes share a batch
+    # The callbacks, and for each event of a step the callbacks that define it.
     _listeners: tuple[list[Callback], dict[str, list[Callback]]] | None = None
 
     def one_batch(self, i: int, b: tuple) -> None:
-        """Train or validate on the batch `b`, the `i`-th of its epoch."""
+        """Train or validate on batch `b`.
+
+        Args:
+            i: index of the batch in its epoch.
+            b: inputs and targets.
+        """
         self.iter = i
         self.xb, self.yb = self._inputs_and_targets(b)
         try:
@@ -63,7 +68,7 @@ class StepLearner(Learner):
         self("after_batch")
 
     def _inputs_and_targets(self, batch: tuple) -> tuple[tuple, tuple]:
-        """Both as plain tensors on the model's device."""
+        """Return the inputs and the targets of a batch as plain tensors on the model's device."""
         n_inputs = getattr(self.dls, "n_inp", max(1, len(batch) - 1))
         device = next(self.model.parameters()).device
         batch = tuple(_plain(part, device) for part in batch)
@@ -79,12 +84,12 @@ class StepLearner(Learner):
             self("after_loss")
 
     def precision_context(self) -> AbstractContextManager:
-        """The context in which the forward pass runs; empty where a callback has chosen a precision."""
+        """Return the autocast context of the forward pass; an empty one if a callback has enabled autocast."""
         device = self.xb[0].device
         return nullcontext() if torch.is_autocast_enabled(device.type) else autocast(device)
 
     def _training_pass(self) -> Callable:
-        """The model, or in training what stands for it; its graph only as long as that does the same."""
+        """Return the model, or in training the object that runs it: the parallel pass or the CUDA graph."""
         if self.parallel is not None and self.training:
             return self.parallel
         if self.graphed is None or not self.training:
@@ -112,7 +117,7 @@ class StepLearner(Learner):
         self.opt.zero_grad()
 
     def __call__(self, event_name: str) -> None:
-        """fastai's. For the events of a step it skips callbacks that do not define the event, without asking again."""
+        """Fire an event; for the events of a step only those callbacks are called that define the event."""
         if event_name not in STEP_EVENTS:
             self._listeners = None
             self._epoch_event(event_name)
@@ -123,14 +128,14 @@ class StepLearner(Learner):
             cb(event_name)
 
     def _epoch_event(self, event_name: str) -> None:
-        """Fire an event that is not of a step, unless it is of an epoch before the first."""
+        """Fire an event that is not an event of a step, unless it belongs to an epoch before `first_epoch`."""
         if event_name not in EPOCH_EVENTS or self.epoch >= self.first_epoch:
             super().__call__(event_name)
         elif event_name == "before_epoch":
             raise CancelEpochException
 
     def all_batches(self) -> None:
-        """fastai's, with the batches counted from the loader's own first."""
+        """Train or validate on all batches; if the loader starts within the epoch, so does the batch index."""
         self.n_iter = len(self.dl)
         for i, batch in enumerate(self.dl, getattr(self.dl, "start", 0)):
             self.one_batch(i, batch)

@@ -1,4 +1,4 @@
-"""The heatmaps that a finished run keeps in its `model.json`. Without fastai."""
+"""Read the heatmap method and layer of a finished run. This module does not import fastai."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from learners.run import Run
 
 
 def stored_heatmaps(run: Path) -> Choice | None:
-    """Method and layer that a run chose at its end; None for a run of an earlier version, which keeps none.
+    """Return the method and layer in the run's `model.json`; None for an older run, which has none.
 
     Raises:
         RunDirectoryError: `model.json` cannot be read.

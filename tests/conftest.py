@@ -1,4 +1,4 @@
-"""Every test runs on the bundled digits, in a fastai home of its own, with no network."""
+"""Fixtures of all tests: the bundled digits, a separate fastai home, and no network."""
 
 import json
 import multiprocessing
@@ -30,7 +30,7 @@ class Finished(NamedTuple):
 
 @pytest.fixture
 def app(capfd, monkeypatch):
-    """Run a command line in this process, and give back its exit code and what it printed."""
+    """Run a command line in this process, and return its exit code and output."""
 
     def run(*args) -> Finished:
         from app import main

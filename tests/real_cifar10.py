@@ -1,4 +1,4 @@
-"""A few images of the real CIFAR-10, where its archives lie beside the repository."""
+"""A few images of the real CIFAR-10, if its archives are beside the repository."""
 
 import tarfile
 from collections import Counter
@@ -16,7 +16,7 @@ needs_cifar10 = pytest.mark.skipif(
 
 
 def few_of_cifar10(root: Path) -> Path:
-    """A folder with eight images of each class from either set."""
+    """Make a folder with eight training and eight test images of each class."""
     for name in ("train-1", "test"):
         with tarfile.open(ARCHIVES / f"{name}.tgz") as archive:
             taken = Counter()

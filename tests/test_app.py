@@ -1,4 +1,4 @@
-"""The contract of the command line: exit codes, streams, and errors that a person can act on."""
+"""The command line: exit codes, stdout and stderr, and error messages."""
 
 import json
 
@@ -146,7 +146,7 @@ def test_an_automatic_rate_that_is_not_found_ends_with_1(app, tiny_flags, tmp_pa
 
 
 def answer(**choice):
-    """A finder that gives this answer; the real one is tested where it lives."""
+    """Return a function that replaces the finder and returns this result."""
     from callbacks.lr_find.finder import LRFound
     from callbacks.lr_find.sweep import Sweep
 

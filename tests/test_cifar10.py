@@ -1,4 +1,4 @@
-"""The real CIFAR-10, where its archives lie beside the repository."""
+"""The real CIFAR-10, if its archives are beside the repository."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, define nothing, and are committed with pictures and without noise."""
+"""The notebooks run from top to bottom, define nothing, and are committed with their outputs."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The project as an installed package: its command, its public names, and its neighbours on the path."""
+"""The project as an installed package: its command, its public names, and foreign packages of the same names."""
 
 import shutil
 import subprocess

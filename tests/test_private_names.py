@@ -1,4 +1,4 @@
-"""Private names of other projects: each is in an `upstream.py`, has a test of its own, and there are few of them."""
+"""Private names of other projects: each is used in an `upstream.py` and has its own test, and there are few."""
 
 import ast
 import importlib
@@ -9,10 +9,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 OTHERS = ("fastai", "fastcore", "fasttransform", "fastdownload", "torch", "torchvision", "albumentations")
-DOCUMENTED = {"_fields", "_asdict", "_replace", "_repr_png_"}  # of Python's named tuples and of IPython
-MOST = 12
+DOCUMENTED = {"_fields", "_asdict", "_replace", "_repr_png_"}  # documented names of named tuples and IPython
+MAX_PRIVATE_NAMES = 12  # number of private names that may be used
 
-# The private names that are left, and the test that fails when one of them changes.
+# Private names that are used, and the file of the test that fails when one of them changes.
 CANARIES = {
     "_loaders": "tests/data/test_data_upstream.py",
     "_orig_mod": "tests/callbacks/test_callbacks_upstream.py",
@@ -26,8 +26,8 @@ CANARIES = {
 
 
 def sources():
-    rooms = (sorted((ROOT / room).rglob("*.py")) for room in ("data", "callbacks", "learners"))
-    return [ROOT / "app.py", *chain.from_iterable(rooms)]
+    packages = (sorted((ROOT / package).rglob("*.py")) for package in ("data", "callbacks", "learners"))
+    return [ROOT / "app.py", *chain.from_iterable(packages)]
 
 
 def is_private(name):
@@ -35,7 +35,7 @@ def is_private(name):
 
 
 def defined(tree):
-    """The private names that a file defines itself: functions, classes, variables, attributes, parameters."""
+    """Yield the private names that a file defines: functions, classes, variables, attributes, parameters."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
@@ -48,7 +48,7 @@ def defined(tree):
 
 
 def foreign(tree, own):
-    """The private names of other projects in a file: imported, read as attributes, or written as text for `getattr`."""
+    """Return the private names of other projects in a file: imports, attributes, and strings for `getattr`."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in OTHERS:
@@ -70,7 +70,7 @@ def all_foreign(paths=None):
 
 
 def overridden():
-    """The private methods and attributes of foreign classes that a class of this project replaces."""
+    """Yield the private methods and attributes of foreign classes that a class of this project overrides."""
     for path in sources():
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for cls in vars(importlib.import_module(name)).values():
@@ -83,11 +83,11 @@ def overridden():
 def test_each_private_name_has_a_test_that_fails_when_it_changes():
     used = {name for names in all_foreign().values() for name in names}
     assert used == CANARIES.keys()
-    assert len(used) <= MOST
+    assert len(used) <= MAX_PRIVATE_NAMES
     assert all((ROOT / path).is_file() for path in CANARIES.values())
 
 
-def test_they_are_in_one_file_a_floor():
+def test_they_are_in_one_file_per_package():
     assert {path.name for path in all_foreign()} == {"upstream.py"}
 
 

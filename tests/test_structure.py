@@ -1,4 +1,4 @@
-"""The floors of the house: imports point down, and the public names are where users look for them."""
+"""The layers of the project: imports point down only, files and functions are short, and a session is three lines."""
 
 import ast
 import subprocess
@@ -8,30 +8,30 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FLOORS = {"data": 0, "callbacks": 1, "learners": 2, "app": 3, "benchmarks": 3}
+LAYERS = {"data": 0, "callbacks": 1, "learners": 2, "app": 3, "benchmarks": 3}
 
 
 def imported(path: Path) -> set[str]:
-    """The rooms of this project that a file imports."""
+    """Return the packages of this project that a file imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names.add(node.module.split(".")[0])
-    return names & FLOORS.keys()
+    return names & LAYERS.keys()
 
 
-def climbs(room: str, other: str) -> bool:
-    """Whether an import of `other` in `room` points up or sideways."""
-    return other != room and FLOORS[other] >= FLOORS[room]
+def climbs(package: str, other: str) -> bool:
+    """Return whether an import of `other` in `package` points up or sideways."""
+    return other != package and LAYERS[other] >= LAYERS[package]
 
 
-@pytest.mark.parametrize("room", FLOORS)
-def test_imports_point_down_only(room):
-    files = [ROOT / "app.py"] if room == "app" else sorted((ROOT / room).rglob("*.py"))
+@pytest.mark.parametrize("package", LAYERS)
+def test_imports_point_down_only(package):
+    files = [ROOT / "app.py"] if package == "app" else sorted((ROOT / package).rglob("*.py"))
     assert files
-    wrong = {f"{f.relative_to(ROOT)} imports {o}" for f in files for o in imported(f) if climbs(room, o)}
+    wrong = {f"{f.relative_to(ROOT)} imports {o}" for f in files for o in imported(f) if climbs(package, o)}
     assert not wrong
 
 
@@ -62,12 +62,12 @@ def test_the_three_lines_of_a_session(tiny):
 
 LIBRARY = [
     ROOT / "app.py",
-    *(file for room in ("data", "callbacks", "learners") for file in (ROOT / room).rglob("*.py")),
+    *(file for package in ("data", "callbacks", "learners") for file in (ROOT / package).rglob("*.py")),
 ]
 
 
 def length(function: ast.FunctionDef) -> int:
-    """Its lines, without those of its docstring."""
+    """Return the number of lines of a function without its docstring."""
     text = function.body[0] if ast.get_docstring(function) else None
     return function.end_lineno - function.lineno + 1 - (text.end_lineno - text.lineno + 1 if text else 0)
 

@@ -1,1 +1,1 @@
-"""`check`: every image of a data set is read once, and what is wrong with the set is told. Nothing of it is changed."""
+"""The command `check`: read every image of a data set once and report its problems, without changing any file."""

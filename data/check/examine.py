@@ -1,4 +1,4 @@
-"""Every image of a list is examined once, in as many processes as there are processors."""
+"""Examine every image of a list once, with one process per processor."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,14 +11,17 @@ from data.items import ImageItem
 
 
 class FeatureArrays:
-    """The features of N images, in arrays: 286 bytes an image.
+    """The features of N images in arrays, 287 bytes per image; see `ImageFeatures`.
+
+    Args:
+        count: number of images.
 
     Attributes:
         digests: N values of 16 bytes.
         phashes: N, uint64.
         thumbs: N×16×16, uint8.
-        extremes: N×3×2, uint8, the lowest and the highest value of each channel.
-        seen: N, whether the image could be read.
+        extremes: N×3×2, uint8.
+        seen: N, bool, whether the image could be read.
     """
 
     def __init__(self, count: int) -> None:
@@ -28,28 +31,26 @@ class FeatureArrays:
         self.extremes = np.zeros((count, 3, 2), np.uint8)
         self.seen = np.zeros(count, bool)
 
-    def __setitem__(self, index: int, image_features: ImageFeatures) -> None:
-        self.digests[index] = np.void(image_features.digest)
-        self.phashes[index], self.thumbs[index], self.extremes[index] = (
-            image_features.phash,
-            image_features.thumb,
-            image_features.extremes,
-        )
+    def __setitem__(self, index: int, features: ImageFeatures) -> None:
+        self.digests[index] = np.void(features.digest)
+        self.phashes[index] = features.phash
+        self.thumbs[index] = features.thumb
+        self.extremes[index] = features.extremes
         self.seen[index] = True
 
 
 def examine_all(items: Sequence[ImageItem]) -> tuple[list[Facts], FeatureArrays]:
-    """The facts and the features of all images; a bar on a terminal shows how far it is."""
+    """Returns the facts and the features of all images, with a progress bar on a terminal."""
 
-    def examine_some(start: int) -> list[tuple[Facts, ImageFeatures | None]]:
-        with warnings.catch_warnings(action="ignore"):  # what a decoder mends is not the user's concern
+    def examine_chunk(start: int) -> list[tuple[Facts, ImageFeatures | None]]:
+        with warnings.catch_warnings(action="ignore"):  # decoders warn about defects that they can correct
             return [examine(item) for item in items[start : start + CHUNK_IMAGES]]
 
-    facts: list[Facts] = []
-    features = FeatureArrays(len(items))
-    for some in map_chunks(examine_some, len(items), "reading images"):
-        for one, image_features in some:
-            if image_features:
-                features[len(facts)] = image_features
-            facts.append(one)
-    return facts, features
+    all_facts: list[Facts] = []
+    all_features = FeatureArrays(len(items))
+    for chunk in map_chunks(examine_chunk, len(items), "reading images"):
+        for facts, features in chunk:
+            if features:
+                all_features[len(all_facts)] = features
+            all_facts.append(facts)
+    return all_facts, all_features

@@ -1,4 +1,4 @@
-"""What one file tells of itself: its format, its pixels, and how it is recognised again."""
+"""Examine one image: the facts in the header of its file, and features that identify duplicates."""
 
 import hashlib
 import os
@@ -12,22 +12,23 @@ from data.common.errors import DataError
 from data.items import ImageItem
 from data.rgb import DECODE_ERRORS
 
-THUMBNAIL_SIDE = 16  # pixels, the side of the small grey picture by which near duplicates are verified
+THUMBNAIL_SIDE = 16  # pixels; side of the grey thumbnail by which near duplicates are verified
 
 
 class Facts(NamedTuple):
-    """What `check` knows of a file without its pixels.
+    """Facts about an image file that are known without its pixels.
 
     Attributes:
-        bytes: its length; 0 where the item is no file.
-        format: of its content, as Pillow names it; empty where the content is no image that Pillow knows.
-        mode: as stored: RGB, L, P, I;16.
-        width, height: as stored, in pixels.
-        orientation: of its EXIF; 1 is upright.
-        profile: whether it has a colour profile.
-        transparent: whether some of it may be transparent.
-        frames: more than one in an animation, of which the first counts.
-        reason: why it cannot be read; empty where it can.
+        bytes: size of the file; 0 if the item is not a file.
+        format: format of the content, by its name in Pillow; empty if Pillow does not recognise an image.
+        mode: Pillow mode of the stored image, such as RGB, L, P or I;16.
+        width: width of the stored image, in pixels.
+        height: height of the stored image, in pixels.
+        orientation: EXIF orientation; 1 is upright.
+        profile: whether the file contains a colour profile.
+        transparent: whether parts of the image may be transparent.
+        frames: number of frames, more than one for an animation, of which the first is used.
+        reason: why the image cannot be read; empty if it can.
     """
 
     bytes: int = 0
@@ -43,13 +44,13 @@ class Facts(NamedTuple):
 
 
 class ImageFeatures(NamedTuple):
-    """By what an image is recognised again.
+    """Features of an image that identify its duplicates.
 
     Attributes:
-        digest: 16 bytes, of its size and its pixels as RGB, upright.
-        phash: 64 bits of `imagehash.phash`.
-        thumb: 16×16, uint8, grey.
-        extremes: the lowest and the highest value of each channel, 3×2.
+        digest: 16-byte digest of its size and its upright RGB pixels.
+        phash: perceptual hash of 64 bits, from `imagehash.phash`.
+        thumb: grey thumbnail, 16×16, uint8.
+        extremes: lowest and highest value of each channel, 3×2, uint8.
     """
 
     digest: bytes
@@ -59,7 +60,7 @@ class ImageFeatures(NamedTuple):
 
 
 def examine(item: ImageItem) -> tuple[Facts, ImageFeatures | None]:
-    """The facts of one image, and its image_features where it can be read."""
+    """Returns the facts of one image, and its features, or None if it cannot be read."""
     facts = _header(os.fspath(item)) if isinstance(item, os.PathLike) else Facts()
     try:
         return facts, image_features(item.open())
@@ -68,7 +69,7 @@ def examine(item: ImageItem) -> tuple[Facts, ImageFeatures | None]:
 
 
 def image_features(image: Image.Image) -> ImageFeatures:
-    """The image_features of an RGB image."""
+    """Returns the features of an RGB image."""
     grey = image.convert("L")
     digest = hashlib.blake2b(str(image.size).encode() + image.tobytes(), digest_size=16).digest()
     bits = imagehash.phash(grey).hash
@@ -77,16 +78,14 @@ def image_features(image: Image.Image) -> ImageFeatures:
 
 
 def _header(path: str) -> Facts:
-    """What the first bytes of a file tell; `DataError`s of its pixels are for whoever reads those."""
+    """Returns the facts in the header of a file. Damaged pixels are found later, when they are read."""
     facts = Facts(bytes=os.path.getsize(path) if os.path.exists(path) else 0)
     try:
         with Image.open(path) as image:
             facts = facts._replace(format=image.format or "", mode=image.mode, width=image.width, height=image.height)
             facts = facts._replace(profile="icc_profile" in image.info, transparent=image.has_transparency_data)
             facts = facts._replace(frames=getattr(image, "n_frames", 1))
-            if (
-                "exif" not in image.info and image.format != "TIFF"
-            ):  # Pillow would decode a PNG to image_features for it
+            if "exif" not in image.info and image.format != "TIFF":  # Pillow would decode a whole PNG file to find it
                 return facts
             return facts._replace(orientation=image.getexif().get(ExifTags.Base.Orientation, 1))
     except DECODE_ERRORS:
@@ -94,6 +93,6 @@ def _header(path: str) -> Facts:
 
 
 def _reason(error: DataError) -> str:
-    """Why a file cannot be read, in the words of its reader and without the path once more."""
+    """Returns the message of the decoder without the path, which `check` prints beside it."""
     cause = error.__cause__ or error
     return str(cause).split(" '")[0] or type(cause).__name__

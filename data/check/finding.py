@@ -1,6 +1,6 @@
-"""What is wrong with a data set: kinds of findings, each a function that is found by itself.
+"""The registry of findings, which are the kinds of problems that `check` looks for in a data set.
 
-A kind is a function from a `Survey` to cases, in a module of data/check/findings:
+To add a kind, write a function from a `Survey` to cases in any module of data/check/findings:
 
     @finding("wrong", "pictures that are upside down")
     def upside_down(survey: Survey) -> Iterator[Case]: ...
@@ -16,18 +16,18 @@ from data.common.discovery import import_modules
 
 Level = Literal["stop", "wrong", "look"]
 LEVELS: dict[Level, str] = {
-    "stop": "a training stops here",
+    "stop": "training stops with an error",
     "wrong": "the results would be wrong",
     "look": "worth a look",
-}  # the most important first
+}  # headings of the levels, the most important first
 
 
 class Case(NamedTuple):
     """One case of a finding.
 
     Attributes:
-        names: the files, or the classes, that it is about; the first is the one to act on.
-        note: what is seen there, in a few words.
+        names: the files or classes concerned; the first is the one to change.
+        note: a short description of the case.
     """
 
     names: tuple[str, ...]
@@ -39,9 +39,10 @@ class Finding:
     """All cases of one kind.
 
     Attributes:
-        kind: its name, as in JSON.
-        level: how important it is; see `LEVELS`.
-        sentence: what the cases are, in plain words.
+        kind: name of the kind, as in JSON.
+        level: importance of the kind; see `LEVELS`.
+        sentence: description of the kind.
+        cases: the cases.
     """
 
     kind: str
@@ -50,32 +51,38 @@ class Finding:
     cases: list[Case]
 
     def to_dict(self) -> dict[str, Any]:
+        """Returns the finding as plain values for JSON."""
         cases = [{"names": list(case.names), "note": case.note} for case in self.cases]
         return {"kind": self.kind, "level": self.level, "sentence": self.sentence, "cases": cases}
 
 
 FindCases = Callable[[Survey], Iterator[Case]]
-KINDS: dict[str, tuple[Level, str, FindCases]] = {}
+KINDS: dict[str, tuple[Level, str, FindCases]] = {}  # level, sentence and function of each kind, by its name
 
 
 def finding(level: Level, sentence: str) -> Callable[[FindCases], FindCases]:
-    """Register the decorated function as a kind of finding; its name is that of the function."""
+    """Register the decorated function as a kind of finding, which is named after the function.
 
-    def register(look: FindCases) -> FindCases:
-        KINDS[look.__name__.replace("_", "-")] = level, sentence, look
-        return look
+    Args:
+        level: importance of the kind; see `LEVELS`.
+        sentence: description of the kind.
+    """
+
+    def register(find_cases: FindCases) -> FindCases:
+        KINDS[find_cases.__name__.replace("_", "-")] = level, sentence, find_cases
+        return find_cases
 
     return register
 
 
 def find_all(survey: Survey) -> list[Finding]:
-    """All that is wrong, the most important first."""
+    """Returns the findings that have cases, the most important first."""
     import_modules(package.__name__, package.__path__)
-    found = [Finding(kind, level, text, list(look(survey))) for kind, (level, text, look) in KINDS.items()]
-    found = [one for one in found if one.cases]
-    return sorted(found, key=lambda one: (list(LEVELS).index(one.level), -len(one.cases), one.kind))
+    found = [Finding(kind, level, text, list(find_cases(survey))) for kind, (level, text, find_cases) in KINDS.items()]
+    found = [finding for finding in found if finding.cases]
+    return sorted(found, key=lambda finding: (list(LEVELS).index(finding.level), -len(finding.cases), finding.kind))
 
 
 def images(count: int) -> str:
-    """A number of images, in words."""
+    """Returns a number of images as text."""
     return "1 image" if count == 1 else f"{count:,} images"

@@ -1,4 +1,4 @@
-"""What `check` found, as one typed object, and as a screen that a person reads."""
+"""The report of `check`: its data as JSON, a table for the terminal and a contact sheet."""
 
 import os
 import warnings
@@ -18,20 +18,20 @@ from data.check.survey import Survey, survey
 from data.common.files import replacing, write_json
 from data.common.text import shown
 
-MAX_CASES = 10  # of a kind, on the screen
-MAX_NAMES = 2  # of a case, on the screen
-MAX_CLASSES = 20  # on the screen; of more, the largest and the smallest
-COLOURS = {"stop": "bold red", "wrong": "bold yellow", "look": "bold cyan"}  # of the levels
+MAX_CASES = 10  # cases of one kind that the table lists
+MAX_NAMES = 2  # names of one case that the table lists
+MAX_CLASSES = 20  # classes that the table lists; of more, it lists the largest and the smallest
+COLOURS = {"stop": "bold red", "wrong": "bold yellow", "look": "bold cyan"}  # style of the heading of each level
 
 
 def check_data(data: str | Path) -> "CheckReport":
-    """Read every image of a data set once, and tell what is wrong with the set. Nothing is written.
+    """Read every image of a data set once and report its problems. No file is written.
 
     Args:
         data: the name of a source, a folder of images, or a table of labels.
 
     Raises:
-        DataError: no data set has that name, or nothing in it is an image.
+        DataError: `data` is not a source, or it contains no training images.
     """
     surveyed = survey(str(data))
     return CheckReport(surveyed, find_all(surveyed))
@@ -39,18 +39,18 @@ def check_data(data: str | Path) -> "CheckReport":
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Everything that `check` found.
+    """The result of `check`.
 
     Attributes:
-        survey: the data set.
-        findings: what is wrong, the most important first; none of a clean set.
+        survey: facts about the data set.
+        findings: problems of the data set, the most important first; empty if there are none.
     """
 
     survey: Survey
     findings: list[Finding]
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints and `check.json` holds: plain values, all paths, no limit."""
+        """Returns the content of `check.json`, which `--json` prints as well: plain values with all paths."""
         unused = self.survey.unused
         return {
             "data": self.survey.data,
@@ -63,18 +63,18 @@ class CheckReport:
         }
 
     def save(self, folder: Path) -> None:
-        """Write `check.json` and, where the findings are about pictures, the contact sheet `offenders.png`."""
+        """Write `check.json` and, if findings concern pictures, the contact sheet `offenders.png` into `folder`."""
         from data.check.sheet import contact_sheet
 
         folder.mkdir(parents=True, exist_ok=True)
         sheet = contact_sheet(self)
         if sheet:
             with replacing(folder / "offenders.png") as draft, warnings.catch_warnings(action="ignore"):
-                sheet.savefig(draft, dpi=120)  # a name in letters that the font lacks is a warning
+                sheet.savefig(draft, dpi=120)  # without warnings about letters that the font lacks
         write_json(folder / "check.json", self.to_dict())
 
     def table(self) -> Group:
-        """The facts, the counts by class, and at most ten cases of each kind of finding."""
+        """Returns the table for the terminal: facts, counts per class, and up to ten cases of each finding."""
         parts: list[RenderableType] = [_facts_table(self.survey), Text(), _counts_table(self.survey), Text()]
         for level, meaning in LEVELS.items():
             found = [one for one in self.findings if one.level == level]
@@ -88,7 +88,7 @@ class CheckReport:
 
 
 def _summary(facts: list[Facts]) -> dict[str, Any]:
-    """Counts of what the files are; images that could not be read have no part in modes and sides."""
+    """Returns counts of formats, modes and sizes; images that cannot be read are counted only in `bytes`."""
     read = [one for one in facts if not one.reason and one.format]
     sides = [side for one in read for side in (one.width, one.height)]
     return {
@@ -112,6 +112,7 @@ def _facts_table(survey: Survey) -> Table:
 
 
 def _facts(survey: Survey) -> list[tuple[str, Text]]:
+    """Returns the rows of the table of facts: a title and a text."""
     summary, unused = _summary(survey.facts), survey.unused
     rows = [
         ("data", f"{shown(survey.data)}: {len(survey.names):,} images, {summary['bytes'] / 1e6:,.1f} MB"),
@@ -120,10 +121,10 @@ def _facts(survey: Survey) -> list[tuple[str, Text]]:
         ("sizes", _sizes(summary)),
         ("turned", _count(sum(n for turn, n in summary["orientations"].items() if turn != "1"), "by their EXIF data")),
         ("colours", _count(summary["profiles"], "with a colour profile, converted to sRGB")),
-        ("alpha", _count(summary["transparent"], "with transparent parts, seen over white")),
+        ("alpha", _count(summary["transparent"], "with transparent parts, shown on white")),
         ("hidden", _count(len(unused.hidden), "files, ignored")),
-        ("others", _count(len(unused.others), "files that are no images, ignored")),
-        ("test", _count(len(unused.test), "images in the folder test, left alone")),
+        ("others", _count(len(unused.others), "files that are not images, ignored")),
+        ("test", _count(len(unused.test), "images in the folder test, not used")),
         ("split", "" if survey.split_given else "none given: a fifth of each class is held out when training"),
     ]
     return [(name, Text(text)) for name, text in rows if text]
@@ -138,15 +139,15 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def _sizes(summary: dict[str, Any]) -> str:
-    """Each size where there are few; otherwise the range of the sides."""
+    """Returns up to three sizes, or the range of the sides if there are more."""
     if len(summary["sizes"]) <= 3:
         return _counted(summary["sizes"])
     sides = summary["sides"]
-    return f"{len(summary['sizes']):,} different ones; sides of {sides['least']:,} to {sides['most']:,} pixels"
+    return f"{len(summary['sizes']):,} different sizes; sides of {sides['least']:,} to {sides['most']:,} pixels"
 
 
 def _counts_table(survey: Survey) -> Table:
-    """A row a class, the largest first."""
+    """Returns a table with one row per class, the largest first."""
     counts = survey.counts
     table = Table(box=None, pad_edge=False)
     table.add_column("class", no_wrap=True)
@@ -155,8 +156,8 @@ def _counts_table(survey: Survey) -> Table:
     total = sum(counts.values(), Counter())
     labels = [label for label, _ in sorted(total.items(), key=lambda item: (-item[1], item[0]))]
     half = MAX_CLASSES // 2
-    few = labels if len(labels) <= MAX_CLASSES else [*labels[:half], None, *labels[-half:]]
-    for label in few:
+    listed = labels if len(labels) <= MAX_CLASSES else [*labels[:half], None, *labels[-half:]]
+    for label in listed:
         cells = [f"{counts[split][label]:,}" for split in counts] if label is not None else []
         table.add_row(Text(shown(label) if label is not None else f"… {len(labels) - MAX_CLASSES:,} more"), *cells)
     table.add_row("all", *(f"{sum(counts[split].values()):,}" for split in counts), style="bold")
@@ -164,6 +165,7 @@ def _counts_table(survey: Survey) -> Table:
 
 
 def _finding_text(finding: Finding, root: str) -> Text:
+    """Returns the heading of a finding and its first cases, one per line."""
     text = Text.assemble((f"{len(finding.cases):>5,}  {finding.sentence}", "bold"))
     lines = [_case_line(case, root) for case in finding.cases[:MAX_CASES]]
     if len(finding.cases) > MAX_CASES:
@@ -172,7 +174,7 @@ def _finding_text(finding: Finding, root: str) -> Text:
 
 
 def _case_line(case: Case, root: str) -> str:
-    """A case in one line: its first names, relative to the folder `root`, and its note."""
+    """Returns one line with the first names of a case, relative to the folder `root`, and its note."""
     names = [shown(name.removeprefix(f"{root}{os.sep}")) for name in case.names]
     more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
     return f"{', '.join(names[:MAX_NAMES])}{more}{': ' if case.note else ''}{shown(case.note)}"

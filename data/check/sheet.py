@@ -1,5 +1,6 @@
-"""A contact sheet: the pictures that `check` found something about, as one figure."""
+"""The contact sheet of `check`: a figure with the pictures that the findings concern."""
 
+import math
 import os
 from typing import NamedTuple
 
@@ -13,19 +14,23 @@ from data.common.errors import DataError
 from data.common.text import shown
 from data.reading import fitted, open_rgb
 
-COLUMNS, ROWS = 8, 2  # of pictures, for each kind of finding
-PICTURES_PER_CASE = 2  # pictures of a case, at the most
-PICTURE_INCHES, CAPTION_INCHES, HEADING_INCHES = (
-    1.2,
-    0.45,
-    0.5,
-)  # inches: of a picture, of the lines above and below it, of a kind's heading
-PICTURE_PIXELS = 128  # of a picture, in the figure
-MAX_LINE_CHARS = 19  # characters of a line above or below a picture
+COLUMNS, ROWS = 8, 2  # columns and rows of pictures for each kind of finding
+PICTURES_PER_CASE = 2  # pictures that are shown of one case
+PICTURE_INCHES = 1.2  # width and height of a picture in the figure
+CAPTION_INCHES = 0.45  # height of the lines above and below a picture
+HEADING_INCHES = 0.5  # height of the heading of a kind of finding
+PICTURE_PIXELS = 128  # side to which a picture is resized
+MAX_LINE_CHARS = 19  # longest line above or below a picture
 
 
 class Tile(NamedTuple):
-    """One picture of the sheet, with a line above and a line below it."""
+    """One picture of the sheet.
+
+    Attributes:
+        path: path of the image file.
+        above: line of text above the picture.
+        below: line of text below the picture.
+    """
 
     path: str
     above: str
@@ -33,9 +38,9 @@ class Tile(NamedTuple):
 
 
 def contact_sheet(report: CheckReport) -> Figure | None:
-    """The first cases of each kind whose cases are files, two pictures of each; None where there are none.
+    """Returns a figure with the first cases of each kind of finding, two pictures per case.
 
-    A picture that cannot be read is an empty square.
+    Returns None if no finding concerns image files. A picture that cannot be read is shown as a grey square.
     """
     sections = [(one, _tiles(one, report.survey.root)) for one in report.findings]
     sections = [(one, tiles) for one, tiles in sections if tiles]
@@ -50,13 +55,14 @@ def contact_sheet(report: CheckReport) -> Figure | None:
 
 
 def _tiles(finding: Finding, root: str) -> list[Tile]:
+    """Returns the pictures of the first cases of a finding, with paths relative to `root` above them."""
     tiles = []
     for case in finding.cases[: COLUMNS * ROWS]:
         paths = [path for path in case.names[:PICTURES_PER_CASE] if os.path.isfile(path)]
         notes = [
             shown(case.note)[: MAX_LINE_CHARS * len(paths)],
             *[""] * (PICTURES_PER_CASE - 1),
-        ]  # below all pictures of the case
+        ]  # the note runs below all pictures of the case
         tiles += [
             Tile(path, _last_chars(path.removeprefix(f"{root}{os.sep}")), note)
             for path, note in zip(paths, notes, strict=False)
@@ -65,12 +71,13 @@ def _tiles(finding: Finding, root: str) -> list[Tile]:
 
 
 def _last_chars(path: str) -> str:
+    """Returns a path, shortened at its start to the longest line."""
     text = shown(path)
     return text if len(text) <= MAX_LINE_CHARS else f"…{text[1 - MAX_LINE_CHARS :]}"
 
 
 def _rows(tiles: list[Tile]) -> int:
-    return -(-len(tiles) // COLUMNS)
+    return math.ceil(len(tiles) / COLUMNS)
 
 
 def _show_section(part: SubFigure, heading: str, tiles: list[Tile]) -> None:
@@ -83,7 +90,7 @@ def _show_section(part: SubFigure, heading: str, tiles: list[Tile]) -> None:
 
 def _show_tile(axes: Axes, tile: Tile) -> None:
     for text, height, side in ((tile.above, 1.03, "bottom"), (tile.below, -0.03, "top")):
-        # names may hold dollar signs, and must not push the pictures apart
+        # a name may contain dollar signs, and a long one must not move the pictures
         axes.text(0, height, text, fontsize=6.5, va=side, transform=axes.transAxes, parse_math=False, in_layout=False)
     try:
         axes.imshow(fitted(open_rgb(tile.path), PICTURE_PIXELS))

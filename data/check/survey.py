@@ -1,4 +1,4 @@
-"""All that is known of a data set after each of its images was read once."""
+"""Survey a data set: read each of its images once and collect the facts that findings are computed from."""
 
 import os
 from collections import Counter
@@ -18,18 +18,18 @@ from data.sources.registry import NO_TRAINING_IMAGES, find, path_of
 
 @dataclass(frozen=True)
 class Survey:
-    """A data set of N images.
+    """Facts about a data set of N images.
 
     Attributes:
-        data: what was asked for: the name of a source, a folder, a table.
-        root: the folder that the images lie in; empty where they are no files.
-        names: N paths; of an item that is no file, what tells it from others.
+        data: name of the source, path of the folder or path of the table.
+        root: folder of the images; empty if they are not files.
+        names: N paths; for an item that is not a file, its identity as text.
         labels: N names of classes.
-        splits: N times train or valid.
-        split_given: whether the data say which images to validate on; `fit` draws them otherwise.
-        facts: N.
-        features: of the images that could be read.
-        unused: what else lies in the folder.
+        splits: N values, train or valid.
+        split_given: whether the data have a validation split; otherwise `fit` holds out random images.
+        facts: facts about the N files.
+        features: features of the N images, for those that could be read.
+        unused: other files and folders below `root`.
     """
 
     data: str
@@ -44,7 +44,7 @@ class Survey:
 
     @cached_property
     def counts(self) -> dict[str, Counter[str]]:
-        """By split, then by class: how many images there are."""
+        """The number of images by split, then by class."""
         counts: dict[str, Counter[str]] = {}
         for split, label in zip(self.splits, self.labels, strict=True):
             counts.setdefault(split, Counter())[label] += 1
@@ -52,30 +52,34 @@ class Survey:
 
     @cached_property
     def same(self) -> list[list[int]]:
-        """The groups of images whose pixels are the same, by their places, in the order of the first of each."""
+        """Groups of images with identical pixels, as lists of indices, in the order of their first images."""
         groups: dict[bytes, list[int]] = {}
-        for place in np.flatnonzero(self.features.seen).tolist():
-            groups.setdefault(self.features.digests[place].tobytes(), []).append(place)
+        for index in np.flatnonzero(self.features.seen).tolist():
+            groups.setdefault(self.features.digests[index].tobytes(), []).append(index)
         return [group for group in groups.values() if len(group) > 1]
 
     @cached_property
     def near(self) -> list[tuple[int, int, float]]:
-        """Near duplicates in two splits or in two classes, the most alike first: two places and a similarity.
+        """Near duplicates in two splits or two classes, the most similar first: two indices and a similarity.
 
-        Where no split is given, those in one class are here as well: they may be drawn to different sides.
+        If the data have no validation split, near duplicates within one class are included, because a random split may
+        separate them.
         """
         keys = {key: number for number, key in enumerate(dict.fromkeys(zip(self.splits, self.labels, strict=True)))}
         groups = np.array([keys[key] for key in zip(self.splits, self.labels, strict=True)])
         pairs, similarities = near_pairs(self.features, groups if self.split_given else np.arange(len(groups)))
         order = np.argsort(-similarities, kind="stable")
-        return [(int(pairs[place, 0]), int(pairs[place, 1]), float(similarities[place])) for place in order]
+        return [(int(pairs[i, 0]), int(pairs[i, 1]), float(similarities[i])) for i in order]
 
 
 def survey(data: str) -> Survey:
-    """Read every image of a data set once. Nothing is written.
+    """Read every image of a data set once. No file is written.
+
+    Args:
+        data: name of a source, path of a folder or path of a table.
 
     Raises:
-        DataError: no data set has that name, or it has no training images.
+        DataError: `data` is not a source, or it has no training images.
     """
     splits, folder = find(data).splits(data), path_of(data)
     if not splits.train:
@@ -85,7 +89,7 @@ def survey(data: str) -> Survey:
     facts, features = examine_all(items)
     return Survey(
         data=data,
-        root=str(folder) if folder.is_dir() else _common(items),
+        root=str(folder) if folder.is_dir() else _common_folder(items),
         names=names,
         labels=[item.label for item in items],
         splits=["train"] * len(splits.train) + ["valid"] * len(splits.valid or ()),
@@ -97,9 +101,11 @@ def survey(data: str) -> Survey:
 
 
 def _name(item: ImageItem) -> str:
+    """Returns the path of an item, or its identity as text if it is not a file."""
     return os.fspath(item) if isinstance(item, os.PathLike) else " ".join(map(str, item.identity))
 
 
-def _common(items: list[ImageItem]) -> str:
+def _common_folder(items: list[ImageItem]) -> str:
+    """Returns the deepest folder that contains all items; an empty text if they are not files."""
     folders = {os.path.dirname(item) for item in items if isinstance(item, os.PathLike)}
     return os.path.commonpath(folders) if folders else ""

@@ -1,4 +1,4 @@
-"""What lies in a folder and is no image of the data set."""
+"""Find the files and folders in a folder that are not part of its data set."""
 
 import os
 from collections.abc import Iterator, Set
@@ -11,7 +11,7 @@ from data.rgb import DECODE_ERRORS
 from data.sources.splits import split_of
 from data.sources.walk import is_hidden_or_system_file, is_image_name
 
-PHOTO_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # formats in which people keep photographs
+PHOTO_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # formats by whose content an image is recognised
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Unused:
     """Files and folders that are not part of the data set.
 
     Attributes:
-        images: files that hold an image, by their name or by their content.
-        test: the same, in a folder `test` of a set whose validation images are others: they are kept for later.
-        hidden: files whose name, or a folder above them, begins with a dot, or which a system has left.
+        images: image files, by their suffix or by their content.
+        test: image files in a folder `test` that is not used, because the set has another validation split.
+        hidden: hidden files, files in hidden folders, and files of the operating system.
         others: all other files, pipes and sockets.
-        dead: links that lead nowhere.
+        dead: broken links.
         empty: folders without any entry.
     """
 
@@ -36,7 +36,12 @@ class Unused:
 
 
 def find_unused(root: Path, used: Set[str]) -> Unused:
-    """All files under `root` but the `used` ones, by kind; links to folders are not followed."""
+    """Returns the files and folders below `root` that are not used, by kind; links to folders are not followed.
+
+    Args:
+        root: the folder.
+        used: paths of the images of the data set.
+    """
     found = Unused()
     for folder, hidden, names, is_empty in _folders(root):
         if is_empty and not hidden:
@@ -57,7 +62,7 @@ def find_unused(root: Path, used: Set[str]) -> Unused:
 
 
 def _folders(root: Path) -> Iterator[tuple[str, bool, list[str], bool]]:
-    """Each folder: its path, whether it is hidden, the names of its files, and whether nothing at all is in it."""
+    """Yield each folder: its path, whether it is hidden, the names of its files, and whether it is empty."""
     for folder, inner, names in os.walk(root):
         inner.sort()
         parts = Path(folder).relative_to(root).parts
@@ -65,11 +70,13 @@ def _folders(root: Path) -> Iterator[tuple[str, bool, list[str], bool]]:
 
 
 def _is_test(root: Path, path: str) -> bool:
+    """Whether a file is below the folder of the test split."""
     return split_of(Path(path).relative_to(root).parts[0]) == "test"
 
 
 def _is_image(path: str) -> bool:
-    if not os.path.isfile(path):  # to open a pipe would wait for ever
+    """Whether a file is an image, by its suffix or by its content."""
+    if not os.path.isfile(path):  # opening a pipe would block
         return False
     if is_image_name(path):
         return True

@@ -1,1 +1,1 @@
-"""The kinds of sources, a file each, and what they share. A new one is a new file here: see `registry`."""
+"""The kinds of sources, one file per kind, and their shared helpers. To add a source, see `registry`."""

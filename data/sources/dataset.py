@@ -1,4 +1,4 @@
-"""A dataset object in place of files: torchvision's, or any other whose items are (image, label)."""
+"""Use a dataset object as a source: one of torchvision, or any other whose items are (image, label)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 class ImageDataset(Protocol):
-    """A map-style dataset. An item begins with an image and the number of its class, counted from 0.
+    """A map-style dataset whose items start with an image and the number of its class, counted from 0.
 
-    The image is whatever `open_rgb` takes: a PIL image, an array, a tensor, a path. It must be the same each time:
-    random transforms are for the loader's pipeline. `classes`, if there, names the classes.
+    The image is of any kind that `open_rgb` accepts: a PIL image, an array, a tensor or a path. It must be the same at
+    each access, because random transforms belong in the pipeline of the loader. The attribute `classes` is optional
+    and lists the names of the classes.
     """
 
     def __len__(self) -> int: ...
@@ -29,13 +30,13 @@ class ImageDataset(Protocol):
 
 @dataclass(frozen=True)
 class DatasetImage:
-    """An image of a dataset, asked for each time that it is read.
+    """One image of a dataset, which is taken from the dataset each time it is read.
 
     Attributes:
-        dataset: what it is an item of.
-        index: its number there.
-        label: the name of its class.
-        digest: of its pixels.
+        dataset: the dataset.
+        index: index of the image in the dataset.
+        label: name of its class.
+        digest: SHA-256 digest of its size and pixels.
     """
 
     dataset: ImageDataset = field(repr=False)
@@ -45,13 +46,15 @@ class DatasetImage:
 
     @property
     def identity(self) -> tuple[str | int, ...]:
+        """Label and digest."""
         return self.label, self.digest
 
     @property
     def version(self) -> None:
-        """A dataset does not tell when it changes."""
+        """None, because a dataset does not report changes."""
 
     def read(self, size: int) -> np.ndarray:
+        """See `ImageItem.read`."""
         import numpy as np
 
         from data.reading import fitted
@@ -59,16 +62,20 @@ class DatasetImage:
         return np.asarray(fitted(self.open(), size))
 
     def open(self) -> Image.Image:
+        """See `ImageItem.open`."""
         from data.reading import open_rgb
 
         return open_rgb(self.dataset[self.index][0], name=_place(self.dataset, self.index))
 
 
 def dataset_splits(data: ImageDataset | tuple[ImageDataset, ImageDataset]) -> Splits:
-    """The images of a dataset, or of a pair of them for training and validation. Each is read once, for its digest.
+    """Returns the images of a dataset, each of which is read once to compute its digest.
+
+    Args:
+        data: a dataset, or a pair of datasets for training and validation.
 
     Raises:
-        DataError: what is no such dataset, or an item that is no image with a label, named.
+        DataError: `data` is not a dataset, or an item is not an image with a label; the message names it.
     """
     train, valid = data if isinstance(data, tuple) and len(data) == 2 else (data, None)
     classes = _classes(train)
@@ -78,17 +85,22 @@ def dataset_splits(data: ImageDataset | tuple[ImageDataset, ImageDataset]) -> Sp
 
 
 def _classes(dataset: ImageDataset) -> list[str]:
-    """Their names, none where the dataset has none; torchvision's ImageNet gives a tuple of synonyms for each."""
+    """Returns the names of the classes, or an empty list if the dataset has none.
+
+    A class of torchvision's ImageNet is a tuple of synonyms, which are joined.
+    """
     named = getattr(dataset, "classes", None) or ()
     names = [name if isinstance(name, str) else ", ".join(map(str, name)) for name in named]
     if len(set(names)) < len(names):
-        raise DataError(f"{type(dataset).__name__}: two of its `classes` have the same name; give each its own")
+        raise DataError(f"{type(dataset).__name__}: two of its `classes` have the same name; rename one")
     return names
 
 
 def _items(dataset: ImageDataset, classes: Sequence[str]) -> list[DatasetImage]:
     if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
-        raise DataError(f"{type(dataset).__name__}: neither a path nor a dataset with a length and numbered items")
+        raise DataError(
+            f"{type(dataset).__name__}: neither a path nor a dataset; a dataset has `__len__` and `__getitem__`"
+        )
     return [_item(dataset, i, classes) for i in range(len(dataset))]
 
 
@@ -100,9 +112,10 @@ def _item(dataset: ImageDataset, index: int, classes: Sequence[str]) -> DatasetI
         image, label = dataset[index][:2]
         number = int(label)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{where}: not a pair of an image and the number of its class ({error})") from error
+        raise DataError(f"{where}: not a pair of an image and a class number ({error}); correct the dataset") from error
     if number < 0 or (classes and number >= len(classes)):
-        raise DataError(f"{where}: class {number} of {len(classes) or 'those counted from 0'}; correct its label")
+        allowed = f"from 0 to {len(classes) - 1}" if classes else "0 or more"
+        raise DataError(f"{where}: class number {number} must be {allowed}; correct the label")
     pixels = open_rgb(image, name=where)
     digest = hashlib.sha256(f"{pixels.size}".encode() + pixels.tobytes()).hexdigest()
     return DatasetImage(dataset, index, classes[number] if classes else str(number), digest)

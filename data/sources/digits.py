@@ -1,16 +1,24 @@
-"""scikit-learn's handwritten digits as a folder of PNG files: a data set that needs no network."""
+"""The handwritten digits of scikit-learn as a folder of PNG files, a source that needs no download."""
 
 from pathlib import Path
 
 from data.common.files import filling
 from data.sources.registry import Splits, Suits, source
 
-IMAGE_SIDE = 16  # pixels; the originals are 8×8, too small for a net that halves them three times
+IMAGE_SIDE = 16  # pixels; the original 8×8 are too small for a model that halves them three times
 
 
-@source("digits", suits=Suits(mirror="none", crop=1 / 16))  # they fill their frame: two pixels of 16 cut strokes off
+@source(
+    "digits", suits=Suits(mirror="none", crop=1 / 16)
+)  # digits fill the image: a border of 2 of 16 pixels would cut strokes off
 def digits(data: str) -> Splits:
-    """The UCI test set of Alpaydin and Kaynak 1998, 1,797 images, as shipped with scikit-learn."""
+    """Returns the 1,797 images of handwritten digits that are included in scikit-learn.
+
+    Args:
+        data: `digits`.
+
+    Source: Alpaydin and Kaynak 1998, the test set of the UCI collection of handwritten digits.
+    """
     from data.home import home_path
     from data.listing import cached_splits
 
@@ -18,7 +26,7 @@ def digits(data: str) -> Splits:
 
 
 def digits_folder(home: Path) -> Path:
-    """The folder of digit classes in `home`, written on first use."""
+    """Returns the folder with one subfolder per digit, which is written into `home` on first use."""
     folder = home / f"digits-{IMAGE_SIDE}"
     if not folder.is_dir():
         with filling(folder) as draft:
@@ -27,6 +35,7 @@ def digits_folder(home: Path) -> Path:
 
 
 def _write(folder: Path) -> None:
+    """Write the images as PNG files into class folders."""
     import numpy as np
     from PIL import Image
     from sklearn.datasets import load_digits
@@ -35,5 +44,5 @@ def _write(folder: Path) -> None:
     for i, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
         path = folder / str(label) / f"{i:04d}.png"
         path.parent.mkdir(exist_ok=True)
-        grey = np.round(image * (255 / 16)).astype(np.uint8)  # 8×8, from 0…16
+        grey = np.round(image * (255 / 16)).astype(np.uint8)  # 8×8; the values are from 0 to 16
         Image.fromarray(grey).resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.BICUBIC).save(path)

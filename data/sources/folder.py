@@ -1,4 +1,4 @@
-"""A folder of images: `train/` and `valid/` or `test/` with a folder for each class, or only folders of classes."""
+"""List a folder of images: class folders in `train/` and `valid/` or `test/`, or class folders alone."""
 
 import logging
 from collections import Counter
@@ -14,18 +14,16 @@ from data.sources.walk import LOOSE_IMAGE, OTHER_FILE, entries_of, identity_of, 
 
 log = logging.getLogger(__name__)
 
-NO_CLASS_FOLDERS = "no images in class folders; give each class a folder: CLASS/NAME.png"
-
-
-CHECK_HINT = "; the command check names each file"  # after what is said of a folder
+NO_CLASS_FOLDERS = "no images in class folders; put the images of each class into a folder: CLASS/NAME.png"
+CHECK_HINT = "; the command check lists each file"  # end of the log message about a folder
 
 
 class Listing(NamedTuple):
-    """What a folder holds.
+    """The images of a folder, with notes for the log.
 
     Attributes:
         splits: the images.
-        notes: what was passed over or may surprise, a few words each.
+        notes: phrases about ignored files and anything unexpected.
     """
 
     splits: Splits
@@ -33,7 +31,10 @@ class Listing(NamedTuple):
 
 
 def folder(data: str) -> Splits:
-    """Every value of `data` that is no other source; one line in the log says what was passed over.
+    """Returns the images of a folder; one log message reports ignored files and anything unexpected.
+
+    Args:
+        data: path of the folder.
 
     Raises:
         DataError: see `list_folder`.
@@ -46,18 +47,22 @@ def folder(data: str) -> Splits:
 
 
 def list_splits(root: Path) -> Splits:
-    """The images of a folder in a fixed order; see `list_folder`."""
+    """Returns the images of a folder in a fixed order, without notes.
+
+    Raises:
+        DataError: see `list_folder`.
+    """
     return list_folder(root).splits
 
 
 def list_folder(root: Path) -> Listing:
-    """The images of a folder: by split, then by class, then by their path within the class folder.
+    """List the images of a folder, sorted by split, then by class, then by path within the class folder.
 
-    Class folders lie in a folder for each split, or in `root` itself. The folders of splits have one of the names in
-    `SPLITS`, in any case. The images of a class may lie at any depth.
+    The class folders are in `root` itself, or in one folder per split. Each split folder has one of the names in
+    `SPLITS`, in upper or lower case. The images of a class may be at any depth below its folder.
 
     Raises:
-        DataError: a path that does not exist, is a file, cannot be read or holds no images in class folders; two
+        DataError: the path does not exist, is a file or cannot be read; it has no images in class folders, or two
             folders for one split.
     """
     if not root.exists():
@@ -70,7 +75,7 @@ def list_folder(root: Path) -> Listing:
     if "train" in by_split or len(by_split) == len(names) > 0:
         return Listing(_split_layout(root, names, by_split, notes), notes.lines())
     if by_split:
-        notes.add(f"there is no folder train, so that {join_names(by_split.values())} counts as a class")
+        notes.add(f"there is no folder train, so {join_names(by_split.values())} is read as a class")
     images = _classes_in(root, notes)
     if not images:
         raise DataError(f"{root}: {NO_CLASS_FOLDERS}")
@@ -78,42 +83,42 @@ def list_folder(root: Path) -> Listing:
 
 
 def _by_split(root: Path, names: list[str]) -> dict[str, str]:
-    """The name of the folder of each split that has one."""
+    """Returns the names of the split folders, by split."""
     by_split: dict[str, str] = {}
     for name in names:
         split = split_of(name)
         if split in by_split:
-            raise DataError(f"{root}: {by_split[split]} and {name} are both folders of the split {split}; keep one")
+            raise DataError(
+                f"{root}: {by_split[split]} and {name} are both folders of the split {split}; rename or merge one"
+            )
         if split:
             by_split[split] = name
     return by_split
 
 
 def _split_layout(root: Path, names: list[str], by_split: dict[str, str], notes: Notes) -> Splits:
+    """Returns the images of a folder that has split folders."""
     beside = [name for name in names if not split_of(name)]
     train: list[ImageFile] = []
     if "train" in by_split:
         train = _classes_in(root / by_split["train"], notes)
         if not train:
-            split = (
-                f"; it was taken for the split, beside {join_names(beside)}: rename it if it is a class"
-                if beside
-                else ""
+            hint = (
+                f"; it is read as the split, because of its name; rename it if it is a class, as {join_names(beside)}"
             )
-            raise DataError(f"{root / by_split['train']}: {NO_CLASS_FOLDERS}{split}")
+            raise DataError(f"{root / by_split['train']}: {NO_CLASS_FOLDERS}{hint if beside else ''}")
     if beside:
-        notes.add(f"beside the splits, {join_names(_with_image_count(root, name) for name in beside)} is left alone")
+        notes.add(f"not used, beside the splits: {join_names(_with_image_count(root, name) for name in beside)}")
     _count_files(root, notes)
     return Splits(train, _validation(root, by_split, notes))
 
 
 def _validation(root: Path, by_split: dict[str, str], notes: Notes) -> list[ImageFile] | None:
-    """The images to validate on: those of the test split where there is no other. None where there are none."""
+    """Returns the validation images, or those of the test split if there is no validation split; None without any."""
     if "valid" in by_split:
         if "test" in by_split:
-            notes.add(
-                f"{by_split['valid']} is validated on, and {_with_image_count(root, by_split['test'])} is left alone"
-            )
+            unused = _with_image_count(root, by_split["test"])
+            notes.add(f"{by_split['valid']} is used for validation, and {unused} is not used")
         images = _classes_in(root / by_split["valid"], notes)
         if not images:
             raise DataError(f"{root / by_split['valid']}: {NO_CLASS_FOLDERS}")
@@ -122,12 +127,12 @@ def _validation(root: Path, by_split: dict[str, str], notes: Notes) -> list[Imag
         return None
     images = _classes_in(root / by_split["test"], notes)
     if not images:
-        notes.add(f"{_with_image_count(root, by_split['test'])} has no class folders with images and is left alone")
+        notes.add(f"{_with_image_count(root, by_split['test'])} has no class folders with images and is not used")
     return images or None
 
 
 def _classes_in(folder: Path, notes: Notes) -> list[ImageFile]:
-    """The images of all class folders in `folder`, by class, then by path."""
+    """Returns the images of all class folders in `folder`, sorted by class, then by path."""
     images: list[ImageFile] = []
     ancestors = {identity_of(str(path)) for path in (folder, *folder.parents)}
     names = sorted((class_of(entry.name), entry.name) for entry in entries_of(str(folder))[0])
@@ -136,19 +141,21 @@ def _classes_in(folder: Path, notes: Notes) -> list[ImageFile]:
         found = images_below(path, ancestors, notes.ignored)
         images += [ImageFile(path, label, *image) for image in found]
         if not found:
-            notes.add(f"the class folder {folder.name}/{name} holds no images")
+            notes.add(f"the class folder {folder.name}/{name} contains no images")
     labels = [label for label, _ in names]
     twice = sorted({label for label in labels if labels.count(label) > 1}) if len(set(labels)) < len(labels) else []
     if twice:
-        notes.add(f"{join_names(twice)} is written in two Unicode forms, and is one class")
+        notes.add(f"{join_names(twice)} is written in two Unicode forms, which are one class")
     _count_files(folder, notes)
     return images
 
 
 def _with_image_count(root: Path, name: str) -> str:
+    """Returns the name of a folder and the number of images below it."""
     return f"{name} ({len(images_below(str(root / name), set(), Counter())):,} images)"
 
 
 def _count_files(folder: Path, notes: Notes) -> None:
+    """Count the files that are directly in `folder`, outside of any class folder, as ignored."""
     for entry in entries_of(str(folder))[1]:
         notes.ignored[LOOSE_IMAGE if is_image_name(entry.name) else OTHER_FILE] += 1

@@ -1,4 +1,4 @@
-"""A table of labels, `.csv` or `.parquet`: columns `file`, `label` and, where it has one, `split`."""
+"""Read a table of labels, `.csv` or `.parquet`, with the columns `file`, `label` and optionally `split`."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ from data.sources.splits import SPLITS, class_of, split_of
 if TYPE_CHECKING:
     import pandas as pd
 
+RELATIVE_PATHS_HINT = "paths in the column file are relative to the table"
+
 
 @source(".csv", ".parquet")
 def labels(data: str) -> Splits:
-    """The files that a table lists, in its order; their paths are relative to the table.
+    """Returns the images that a table lists, in its order; their paths are relative to the table.
 
-    The column `split` says train, valid or test, by any name in `SPLITS` and in any case; the test images are validated
-    on where there are no valid ones. Without the column all images are training images.
+    The column `split` contains train, valid or test, by any of the names in `SPLITS`, in upper or lower case. Test
+    images are used for validation if there are no valid ones. Without the column all images are training images.
+
+    Args:
+        data: path of the table.
 
     Raises:
-        DataError: a table that cannot be read, a missing column; an empty label, an unknown split or a missing file,
-            with its row.
+        DataError: the table cannot be read or lacks a column, or a row has an empty label, an unknown split or a
+            missing file; the message names the row.
     """
     path = path_of(data)
     table = _read(path)
     for column in ("file", "label"):
         if column not in table:
-            raise DataError(f"{path}: no column {column}; its columns must be file, label and, if wanted, split")
+            raise DataError(f"{path}: no column {column}; the columns must be file, label and optionally split")
     splits = table["split"] if "split" in table else ["train"] * len(table)
     images: dict[str, list[ImageFile]] = {"train": [], "valid": [], "test": []}
     for row, name, label, split in zip(table.index, table["file"], table["label"], splits, strict=True):
@@ -43,26 +48,28 @@ def labels(data: str) -> Splits:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """The table with all values as text, without its empty rows; the index counts rows from 0."""
+    """Returns the table with all values as text and without empty rows; its index is the row number from 0."""
     import pandas as pd
 
     try:
         if path.suffix.lower() == ".csv":
-            with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # a value without a column
+            with warnings.catch_warnings(
+                action="error", category=pd.errors.ParserWarning
+            ):  # raised for a row with more values than columns
                 table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
         else:
             table = pd.read_parquet(path).reset_index(drop=True)
     except ImportError:
         raise DataError(f"{path}: reading parquet needs pyarrow; install it with `pip install pyarrow`") from None
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:  # what pandas and pyarrow raise for damaged tables
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:  # of pandas and pyarrow, for damaged tables
         reason = str(error).strip().splitlines()[0]
-        raise DataError(f"{path}: not a readable table ({reason}); save it again") from error
+        raise DataError(f"{path}: not a readable table ({reason}); save it as UTF-8 text or as Parquet") from error
     table = table.astype(object).where(table.notna(), "").astype(str)
     return table[(table != "").any(axis=1)]
 
 
 def _place(path: Path, row: int) -> str:
-    """Where a user finds the row: in a CSV file the header is line 1."""
+    """Returns the position of a row as a user counts it; in a CSV file the header is line 1."""
     return f"line {row + 2}" if path.suffix.lower() == ".csv" else f"row {row + 1}"
 
 
@@ -79,12 +86,9 @@ def _image(folder: Path, name: str, label: str, where: str) -> ImageFile:
     path = shown(f"{folder / name}")
     try:
         found = os.stat(folder / name)
-    except (OSError, ValueError) as error:  # ValueError: no file name has a zero byte
+    except (OSError, ValueError) as error:  # ValueError: the name contains a zero byte
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{where}: {path} cannot be found ({reason}); {RELATIVE_PATHS_HINT}") from error
     if not stat.S_ISREG(found.st_mode):
-        raise DataError(f"{where}: {path} is no file; {RELATIVE_PATHS_HINT}")
+        raise DataError(f"{where}: {path} is not a file; {RELATIVE_PATHS_HINT}")
     return ImageFile(str(folder), class_of(label), name, found.st_size, found.st_mtime_ns)
-
-
-RELATIVE_PATHS_HINT = "paths in the column file are relative to the table"

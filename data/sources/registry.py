@@ -1,12 +1,12 @@
-"""The sources that `data` may name, and how each is registered.
+"""The registry of sources: the values that `data` may have.
 
-A source is a function from the value of `data` to `Splits`, in a module of this package:
+To add a source, write a function from the value of `data` to `Splits` in a new module of this package:
 
     @source("fashion", suits=Suits(mirror="alternate", crop=1 / 8))
     def fashion(data: str) -> Splits: ...
 
-The modules are found by walking the package. Imports of torch, fastai and other large packages belong inside the
-function: `app.py --help` asks for the names alone.
+All modules of the package are imported automatically. Import torch, fastai and other large packages inside the
+function, because `app.py --help` imports the module only to list the names.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from data.settings import Mirror
 
 
 class Suits(NamedTuple):
-    """The augmentation that suits the images of a source, used where the recipe leaves it open.
+    """The augmentation that suits the images of a source, used for fields that the recipe leaves open.
 
     Attributes:
         mirror: see `DataSettings`.
-        crop: border to crop from, as a fraction of the side.
+        crop: see `DataSettings`.
     """
 
     mirror: Mirror = "alternate"
@@ -40,8 +40,8 @@ class Splits(NamedTuple):
 
     Attributes:
         train: training images.
-        valid: validation images; None holds out a fifth of each class.
-        classes: names, whose positions are the targets; none stands for the sorted labels of `train`.
+        valid: validation images; None holds out a fifth of the training images of each class.
+        classes: names of the classes in the order of the targets; if empty, the sorted labels of `train`.
     """
 
     train: Sequence[ImageItem]
@@ -50,34 +50,37 @@ class Splits(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A registered source."""
+    """A registered source.
+
+    Attributes:
+        splits: the function that lists its images.
+        suits: the augmentation that suits them.
+    """
 
     splits: Callable[[str], Splits]
     suits: Suits
 
 
-NO_TRAINING_IMAGES = (
-    "no images to train on; give images of each class, at least two"  # what is said of `Splits` without any
-)
+NO_TRAINING_IMAGES = "no images to train on; give images of at least two classes"
 DEFAULT_SUITS = Suits()
-SOURCES: dict[str, Kind] = {}  # by name, or by the suffix of a file: ".csv"
+SOURCES: dict[str, Kind] = {}  # registered sources by name, or by the suffix of a file such as ".csv"
 
 
 def source(*names: str, suits: Suits = DEFAULT_SUITS) -> Callable[[Callable[[str], Splits]], Callable[[str], Splits]]:
     """Register the decorated function as the source of these names.
 
     Args:
-        names: values of `data`, or suffixes of files with their dot.
+        names: values of `data`, or file suffixes with their dot.
         suits: the augmentation that suits the images.
 
     Raises:
-        ValueError: a name that another source has.
+        ValueError: another source has one of the names.
     """
 
     def register(splits: Callable[[str], Splits]) -> Callable[[str], Splits]:
         for name in names:
             if name in SOURCES:
-                raise ValueError(f"two sources are named {name}")
+                raise ValueError(f"two sources have the name {name}; rename one")
             SOURCES[name] = Kind(splits, suits)
         return splits
 
@@ -85,7 +88,7 @@ def source(*names: str, suits: Suits = DEFAULT_SUITS) -> Callable[[Callable[[str
 
 
 def find(data: str) -> Kind:
-    """The source of that name, or of files with that suffix, or else of folders."""
+    """Returns the source with that name or file suffix, or else the source of folders."""
     from data.sources.folder import folder
 
     known, path = _registered(), path_of(data)
@@ -94,29 +97,29 @@ def find(data: str) -> Kind:
 
 
 def path_of(data: str) -> Path:
-    """The absolute path that `data` stands for, whether or not there is something.
+    """Returns `data` as an absolute path, which need not exist.
 
     Raises:
-        DataError: no path at all, or one that cannot be looked at, as one that is too long.
+        DataError: `data` is empty, or the system rejects the path, for example because it is too long.
     """
     if not data:
         raise DataError(f"`data` is empty; it may be {data_help()}")
     try:
         path = Path(data).expanduser().absolute()
         path.exists()
-    except (OSError, RuntimeError) as error:  # RuntimeError: the home of nobody
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home folder of an unknown user
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{data}: cannot be looked at ({reason}); `data` may be {data_help()}") from error
+        raise DataError(f"{data}: not a valid path ({reason}); `data` may be {data_help()}") from error
     return path
 
 
 def source_names() -> list[str]:
-    """The names that `data` may have: cifar10, cifar100, digits."""
+    """Returns the names of the sources: cifar10, cifar100, digits."""
     return [name for name in _registered() if not name.startswith(".")]
 
 
 def data_help() -> str:
-    """What `data` may be, for help texts and messages."""
+    """Returns the possible values of `data`, for help texts and messages."""
     suffixes = ", ".join(name for name in _registered() if name.startswith("."))
     return f"{', '.join(source_names())}, a folder of images, or a table of labels ({suffixes})"
 

@@ -1,10 +1,10 @@
-"""The names of splits and of classes, as people write them."""
+"""Interpret the names of split folders and class folders."""
 
 import os
 import re
 import unicodedata
 
-SPLITS = {
+SPLITS = {  # split by the name of its folder, in lower case
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
     "test": "test",
@@ -12,16 +12,16 @@ SPLITS = {
 
 
 def split_of(name: str) -> str | None:
-    """`train`, `valid` or `test`, for every usual name of these in any case; None for other names."""
+    """Returns `train`, `valid` or `test` for a name in `SPLITS`, in upper or lower case; None for other names."""
     return SPLITS.get(name.casefold())
 
 
 def class_of(name: str) -> str:
-    """The class that a name stands for: Unicode composed (NFC), and bytes that are no UTF-8 written as \\xe9."""
+    """Returns the class of a folder name: Unicode composed (NFC), with bytes that are not UTF-8 written as \\xe9."""
     return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
-    """A key that sorts names by the numbers in them: class9 goes before class10."""
+    """Returns a sort key that compares numbers by value, so that class9 precedes class10."""
     parts = re.split(r"(\d+)", name)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name

@@ -1,4 +1,4 @@
-"""The files beneath a folder: at any depth, each real folder once, without what systems and programs leave behind."""
+"""List the image files below a folder, at any depth, without hidden files and files of the operating system."""
 
 import os
 from collections import Counter
@@ -7,25 +7,25 @@ from typing import NamedTuple
 
 from data.common.errors import DataError
 
-IMAGE_SUFFIXES = frozenset(  # of pictures that Pillow and pillow-heif read
+IMAGE_SUFFIXES = frozenset(  # suffixes of images that Pillow and pillow-heif can read
     ".apng .avif .bmp .dib .gif .heic .heif .hif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .jpx .mpo .pbm .pcx .pgm .png "
     ".pnm .ppm .psd .tga .tif .tiff .webp".split()
 )
-SYSTEM_FILES = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}  # in lower case
-# What is passed over, for one and for several
+SYSTEM_FILES = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}  # names in lower case
+# Kinds of ignored files, singular and plural
 LOOSE_IMAGE = "image outside of a class folder|images outside of class folders"
-OTHER_FILE = "file that is no image|files that are no images"
-BROKEN_LINK = "link that leads nowhere|links that lead nowhere"
-REPEATED_FOLDER = "link to a folder that is there already|links to folders that are there already"
+OTHER_FILE = "file that is not an image|files that are not images"
+BROKEN_LINK = "broken link|broken links"
+REPEATED_FOLDER = "link to a folder that is already listed|links to folders that are already listed"
 
 
 class Found(NamedTuple):
-    """An image file as the walk found it.
+    """An image file below a folder.
 
     Attributes:
-        name: its path relative to the folder that the walk began in.
-        bytes: its length.
-        mtime_ns: when it was last changed, in nanoseconds.
+        name: path of the file, relative to the folder.
+        bytes: size of the file.
+        mtime_ns: time of its last change, in nanoseconds.
     """
 
     name: str
@@ -34,16 +34,18 @@ class Found(NamedTuple):
 
 
 def images_below(folder: str, ancestors: set[tuple[int, int]], ignored: Counter[str]) -> list[Found]:
-    """The image files beneath `folder`, sorted by name.
+    """Returns the image files below `folder`, sorted by name.
 
-    A link to a folder is followed. A folder to which several links lead is entered once, one ancestors never.
+    Links to folders are followed. Each folder is listed once, even if several links point to it, and an ancestor of
+    `folder` is not listed.
 
     Args:
-        ancestors: the identities of folders that hold `folder`.
-        ignored: counts what is passed over, by kind.
+        folder: path of the folder.
+        ancestors: identities of the folders that contain `folder`; see `identity_of`.
+        ignored: number of ignored files by kind, which is increased.
 
     Raises:
-        DataError: a folder that cannot be read.
+        DataError: a folder cannot be read.
     """
     found: list[Found] = []
     seen, waiting = set(ancestors), [""]
@@ -62,7 +64,7 @@ def images_below(folder: str, ancestors: set[tuple[int, int]], ignored: Counter[
 
 
 def entries_of(folder: str) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
-    """The folders in a folder, by name, and what else is in it; nothing hidden, and no leftovers.
+    """Returns the folders in a folder, sorted by name, and its other entries, without hidden and system files.
 
     Raises:
         DataError: the folder cannot be read.
@@ -78,22 +80,25 @@ def entries_of(folder: str) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[st
 
 
 def is_hidden_or_system_file(name: str) -> bool:
-    """Whether a name is hidden, or one that a system or a program writes for itself."""
+    """Whether a name is that of a hidden file, or of one that the operating system or a program creates."""
     return name.startswith(".") or name.lower() in SYSTEM_FILES
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself
+    except OSError:  # a link that points to itself
         return False
 
 
 def is_image_name(name: str) -> bool:
+    """Whether a file name has the suffix of an image format."""
     return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
 
 
 def _images(below: str, files: list[os.DirEntry[str]], ignored: Counter[str]) -> Iterator[Found]:
+    """Yield the image files among `files` and count the others; `below` is the path of their folder."""
     for entry in files:
         if not is_image_name(entry.name):
             ignored[OTHER_FILE] += 1
@@ -111,11 +116,11 @@ def _images(below: str, files: list[os.DirEntry[str]], ignored: Counter[str]) ->
 
 
 def _joined(below: str, name: str) -> str:
-    return f"{below}/{name}" if below else name  # also where a system writes \\: the fingerprint is made of it
+    return f"{below}/{name}" if below else name  # with / on every system, because the fingerprint is computed from it
 
 
 def identity_of(folder: str) -> tuple[int, int]:
-    """What tells a folder from every other, by whatever path it was reached.
+    """Returns the device and inode number of a folder, which identify it by whatever path it was reached.
 
     Raises:
         DataError: the folder cannot be read.

@@ -1,1 +1,1 @@
-"""What is made of a run: the model's answers on images, figures of them, and the report."""
+"""The outputs of a run's model on its validation images, metrics of these outputs, and the report of a run."""

@@ -1,4 +1,4 @@
-"""Heatmaps of a run's images, without fastai."""
+"""Compute heatmaps of a run's validation images. This module does not import fastai."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,15 +18,16 @@ from learners.stored_heatmaps import stored_heatmaps
 
 @dataclass(frozen=True)
 class ExplainedImages:
-    """k images with heatmaps.
+    """k images with their heatmaps.
 
     Attributes:
-        pixels: k×size×size×3, uint8.
-        predicted, true: k×size×size, the evidence for either class, in logits.
-        trust: k, of the maps for the predicted classes.
-        method: of the maps.
-        unit: of the maps' values.
-        weak: a figure's scale reaches at least this far.
+        pixels: the images, k×size×size×3, uint8.
+        predicted: heatmaps of the predicted classes, k×size×size, in `unit`.
+        true: heatmaps of the true classes, k×size×size, in `unit`.
+        trust: test results of the k heatmaps of the predicted classes.
+        method: name of the heatmap method.
+        unit: unit of the heatmaps' values.
+        weak: minimum upper end of a figure's colour scale, in `unit`.
     """
 
     pixels: np.ndarray
@@ -41,15 +42,21 @@ class ExplainedImages:
 def explained(
     opened: OpenedRun, run: Path, predicted: np.ndarray, true: np.ndarray, idxs: Sequence[int], controls: int
 ) -> ExplainedImages:
-    """The validation images `idxs` with the heatmaps that the run's `model.json` names, or else the default ones.
+    """Return validation images with heatmaps of their predicted and true classes.
+
+    The method and the layer are those in the run's `model.json`, or else the default ones.
 
     Args:
-        predicted, true: k, the classes that the heatmaps are for.
-        controls: of each map, at the most; see `measure_trust`.
+        opened: the model and the images.
+        run: the run directory.
+        predicted: k predicted classes.
+        true: k true classes.
+        idxs: indices of the k validation images.
+        controls: maximum number of control areas per heatmap; see `measure_trust`.
 
     Raises:
-        DataError: an image that cannot be read, named.
-        CamError: the model has no layer with maps.
+        DataError: an image cannot be read; the message names it.
+        CamError: the model has no layer that heatmaps can use.
     """
     choice = stored_heatmaps(run) or Choice()
     model, stats = opened.saved.model, opened.saved.stats
@@ -57,7 +64,7 @@ def explained(
     device = next(model.parameters()).device
     mean, std = (torch.tensor(values, device=device) for values in stats)
     xb = normalised(torch.from_numpy(pixels).to(device), mean, std)
-    both = torch.from_numpy(np.concatenate([predicted, true]))  # in one batch: half the passes
+    both = torch.from_numpy(np.concatenate([predicted, true]))  # in one batch, to halve the number of passes
     maps = grad_cam(model, torch.cat([xb, xb]), both, choice.layer, choice.method)
     first, second = maps.split(len(xb))
     trust = measure_trust(model, xb, first, predicted.tolist(), controls=controls)

@@ -1,4 +1,4 @@
-"""HTML of the report: templates, and numbers as people read them. What a template is given is escaped."""
+"""Render and write the HTML of reports. Values in templates are escaped."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -17,15 +17,25 @@ class PageError(InputError):
 
 
 def render(template: str, **values: Any) -> Markup:
-    """The HTML of a template that a section holds."""
+    """Return the HTML of a template.
+
+    Args:
+        template: the source of a Jinja template.
+        values: its variables.
+    """
     return Markup(_environment().from_string(template).render(values))
 
 
 def write_page(path: Path, title: str, sections: Sequence[tuple[str, str, Markup]]) -> Path:
-    """Write a page of sections, each with its anchor, its title and its HTML, and return its path.
+    """Write a page, and return its path.
+
+    Args:
+        path: the file.
+        title: the title of the page.
+        sections: anchor, title and HTML of each section.
 
     Raises:
-        PageError: it cannot be written.
+        PageError: the file cannot be written.
     """
     page = _environment().get_template("page.html").render(title=title, sections=sections)
     try:
@@ -33,18 +43,18 @@ def write_page(path: Path, title: str, sections: Sequence[tuple[str, str, Markup
             draft.write_text(page, encoding="utf-8")
     except OSError as error:
         raise PageError(
-            f"{path} cannot be written ({error.strerror}); correct that, or name a file as `out`"
+            f"{path} cannot be written ({error.strerror}); fix that, or name another file as `out`"
         ) from error
     return path
 
 
 def percent(share: float) -> str:
-    """A fraction as 93.03%."""
+    """Return a fraction as a percentage, such as 93.03%."""
     return f"{share:.2%}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as 12.3 s, 4 min 5 s or 2 h 7 min."""
+    """Return seconds as text, such as 12.3 s, 4 min 5 s or 2 h 7 min."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

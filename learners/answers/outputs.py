@@ -1,6 +1,6 @@
-"""The answers of a model on images: logits beside targets, kept in the run directory.
+"""The outputs of a model on its validation images: logits and targets, which the run directory holds.
 
-Without fastai, and with SciPy only where it is used: the first batch should not wait for them.
+This module does not import fastai, and SciPy only within functions, because these imports delay the first batch.
 """
 
 import json
@@ -21,20 +21,20 @@ from data.common.files import replacing
 from learners.device import autocast
 from learners.run import RunDirectoryError
 
-FILE = "outputs.safetensors"  # of a run directory: the outputs on its validation images
+FILE = "outputs.safetensors"  # file in the run directory with the outputs on the validation images
 
 Batches = Iterable[tuple[Tensor, Tensor]]  # images N×3×H×W and targets N
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a model answers on N images of C classes.
+    """The outputs of a model on N images of C classes.
 
     Attributes:
         logits: N×C, float32.
-        targets: N, int64: the true class of each image.
-        names: of the N images: paths relative to their folder, where they are files.
-        classes: the name of each logit.
+        targets: true class of each image, N, int64.
+        names: names of the N images; for files, their paths relative to the folder of the data.
+        classes: class name of each logit.
     """
 
     logits: np.ndarray
@@ -44,27 +44,27 @@ class Outputs:
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """N, int64: the class with the greatest logit."""
+        """The class with the largest logit of each image, N, int64."""
         return self.logits.argmax(1)
 
     @cached_property
     def losses(self) -> np.ndarray:
-        """N, float64: the cross entropy of each image, in nats, without label smoothing."""
+        """The cross entropy of each image without label smoothing, N, float64, in nats."""
         from scipy.special import log_softmax
 
         return -log_softmax(self.logits.astype(np.float64), axis=1)[np.arange(len(self.targets)), self.targets]
 
     def probabilities(self, temperature: float = 1.0) -> np.ndarray:
-        """N×C, float64: the softmax of the logits divided by `temperature`."""
+        """Return the softmax of the logits divided by `temperature`, N×C, float64."""
         from scipy.special import softmax
 
         return softmax(self.logits.astype(np.float64) / temperature, axis=1)
 
     def save(self, path: Path) -> None:
-        """Write the outputs into one file, which is whole or absent.
+        """Write the outputs to one file, atomically.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         more = {"names": json.dumps(self.names), "classes": json.dumps(self.classes)}
         with replacing(path) as draft:
@@ -72,10 +72,10 @@ class Outputs:
 
     @classmethod
     def load(cls, path: Path) -> "Outputs":
-        """Read what `save` wrote.
+        """Read the outputs from a file of `save`.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: the file does not exist.
             RunDirectoryError: the file is damaged.
         """
         try:
@@ -85,32 +85,34 @@ class Outputs:
                 return cls(file.get_tensor("logits"), file.get_tensor("targets"), names, classes)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise RunDirectoryError(
-                f"{path} is damaged ({error}); remove it, and it is measured again from the images"
+                f"{path} is damaged ({error}); delete it, and its content is computed again from the images"
             ) from error
 
 
-Watch = Callable[[Tensor, Tensor], Any]  # is given logits N×C and targets N of a batch, on their device
+OnBatch = Callable[[Tensor, Tensor], Any]  # function of logits N×C and targets N of a batch, on their device
 
 
 @torch.no_grad()
-def outputs_of(model: nn.Module, source: Source, batches: Batches, watch: Watch | None = None) -> Outputs:
-    """The outputs of a model in eval mode on the validation images of `source`.
+def outputs_of(model: nn.Module, source: Source, batches: Batches, on_batch: OnBatch | None = None) -> Outputs:
+    """Return the outputs of a model in eval mode on the validation images of `source`.
 
     Args:
-        batches: of `validation_batches`, on the model's device.
-        watch: is called for each batch, to sum what must be summed as in training.
+        model: the net.
+        source: the images.
+        batches: batches from `validation_batches`, on the model's device.
+        on_batch: called after each batch, for sums that must be computed as in training.
     """
     logits, targets = list[Tensor](), list[Tensor]()
-    for answer, y in _answers(model, batches):
-        if watch:
-            watch(answer, y)
-        logits.append(answer)
+    for batch_logits, y in _logits(model, batches):
+        if on_batch:
+            on_batch(batch_logits, y)
+        logits.append(batch_logits)
         targets.append(y)
     names = [str(getattr(image, "name", f"image {i}")) for i, image in enumerate(source.valid)]
     return Outputs(torch.cat(logits).cpu().numpy(), torch.cat(targets).cpu().numpy(), names, list(source.classes))
 
 
-def _answers(model: nn.Module, batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+def _logits(model: nn.Module, batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
     for x, y in batches:
         with autocast(x.device):
             logits = model(x)

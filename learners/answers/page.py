@@ -1,4 +1,4 @@
-"""The report of a run: one page that holds all that it shows, and asks for nothing from elsewhere."""
+"""Write the report of a run as one self-contained HTML page."""
 
 from pathlib import Path
 
@@ -7,19 +7,20 @@ from learners.answers.run_report import open_report
 from learners.answers.section import all_sections
 from learners.opened_run import OpenedRun
 
-FILE = "report.html"  # of a run directory
+FILE = "report.html"  # file of the report in the run directory
 
 
 def report_run(run: str | Path, opened: OpenedRun | None = None, out: Path | None = None) -> Path:
     """Write the report of a finished run, and return its path.
 
     Args:
-        opened: at the end of a fit, its model and images; else they are looked for, and where they are gone, the
-            sections that need them say so.
-        out: the page; by default `report.html` in the run directory.
+        run: the run directory.
+        opened: model and images, if they are already loaded as at the end of a fit; otherwise they are loaded. If the
+            images cannot be read, the sections that need them say so.
+        out: the file to write; by default `report.html` in the run directory.
 
     Raises:
-        RunDirectoryError: there is no such run, it is not finished, or a file of it is damaged.
+        RunDirectoryError: there is no run, it is not finished, or one of its files is damaged.
         PageError: the page cannot be written.
     """
     report = open_report(Path(run), opened)

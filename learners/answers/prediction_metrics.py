@@ -1,6 +1,6 @@
-"""Figures of a model's answers: pure functions of logits N×C and targets N.
+"""Metrics of a model's predictions: pure functions of logits N×C and targets N.
 
-SciPy's statistics and scikit-learn are imported where they are used: they take as long as evaluating a small run.
+SciPy and scikit-learn are imported within the functions, because these imports take as long as evaluating a small run.
 """
 
 import math
@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 
-BINS = 15  # of the expected calibration error, as in Guo et al. 2017
-TOP, TOP_FROM = 5, 10  # top-5 accuracy says something where there are more than ten classes
+CALIBRATION_BINS = 15  # number of bins of the expected calibration error, as in Guo et al. 2017
+TOP_K = 5  # number of classes of the top-k accuracy
+MAX_CLASSES_WITHOUT_TOP_K = 10  # number of classes up to which top-5 accuracy is not computed
 
 
 @dataclass(frozen=True)
 class Share:
-    """A fraction of a count, with its 95% interval.
+    """A fraction with its 95% confidence interval.
 
     Attributes:
-        value: the fraction; 0 of nothing.
-        low, high: both ends of Wilson's interval (Wilson 1927).
-        count: of how many.
+        value: the fraction; 0 if `count` is 0.
+        low, high: ends of Wilson's interval (Wilson 1927).
+        count: the denominator of the fraction.
     """
 
     value: float
@@ -32,14 +33,14 @@ class Share:
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """How a class did.
+    """The metrics of one class.
 
     Attributes:
-        name: of the class.
-        precision: the fraction of its predictions that are right; 0 where it was never predicted.
-        recall: the fraction of its images that were found; 0 where it has none.
-        f1: the harmonic mean of both.
-        support: the number of its images.
+        name: name of the class.
+        precision: fraction of the predictions of this class that are correct; 0 if it was never predicted.
+        recall: fraction of the images of this class that are classified correctly; 0 if it has no images.
+        f1: harmonic mean of precision and recall.
+        support: number of images of this class.
     """
 
     name: str
@@ -49,17 +50,19 @@ class ClassMetrics:
     support: int
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the metrics in plain values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The images of which the model is sure to a degree.
+    """A bin of the reliability diagram: the images whose predicted probability lies in an interval.
 
     Attributes:
-        low, high: both ends of the bin's confidences; `low` is not in it, except for 0.
-        count: of images.
-        confidence, accuracy: their means; NaN of an empty bin.
+        low, high: ends of the interval; it excludes `low`, unless that is 0.
+        count: number of images.
+        confidence: mean probability of the predicted classes; NaN if the bin is empty.
+        accuracy: fraction of images that are classified correctly; NaN if the bin is empty.
     """
 
     low: float
@@ -70,7 +73,7 @@ class Bin:
 
 
 def share(hits: int, count: int) -> Share:
-    """A fraction with its 95% interval, which is from 0 to 1 where `count` is 0."""
+    """Return `hits / count` with its 95% interval; the interval is 0 to 1 if `count` is 0."""
     from scipy.stats import binomtest
 
     if not count:
@@ -80,12 +83,12 @@ def share(hits: int, count: int) -> Share:
 
 
 def accuracy_of(logits: np.ndarray, targets: np.ndarray) -> Share:
-    """The fraction of images whose greatest logit is at the target."""
+    """Return the fraction of images whose largest logit is that of the target."""
     return share(int((logits.argmax(1) == targets).sum()), len(targets))
 
 
 def class_metrics(logits: np.ndarray, targets: np.ndarray, classes: Sequence[str]) -> list[ClassMetrics]:
-    """Precision, recall, F1 and support of each class, in the order of `classes`."""
+    """Return precision, recall, F1 and support of each class, in the order of `classes`."""
     from sklearn.metrics import precision_recall_fscore_support
 
     columns = precision_recall_fscore_support(
@@ -96,24 +99,24 @@ def class_metrics(logits: np.ndarray, targets: np.ndarray, classes: Sequence[str
 
 
 def top_accuracy(logits: np.ndarray, targets: np.ndarray) -> float | None:
-    """The fraction of targets among the five greatest logits; None where there are ten classes or fewer."""
+    """Return the fraction of targets among the five largest logits, or None for ten classes or fewer."""
     from sklearn.metrics import top_k_accuracy_score
 
     n_classes = logits.shape[1]
-    if n_classes <= TOP_FROM:
+    if n_classes <= MAX_CLASSES_WITHOUT_TOP_K:
         return None
-    return float(top_k_accuracy_score(targets, logits, k=TOP, labels=range(n_classes)))
+    return float(top_k_accuracy_score(targets, logits, k=TOP_K, labels=range(n_classes)))
 
 
 def confusions(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Counts C×C: true classes in rows, predicted ones in columns."""
+    """Return the confusion matrix, C×C: counts with true classes in rows and predicted classes in columns."""
     from sklearn.metrics import confusion_matrix
 
     return confusion_matrix(targets, logits.argmax(1), labels=range(logits.shape[1]))
 
 
 def reliability(probabilities: np.ndarray, targets: np.ndarray) -> list[Bin]:
-    """The bins of the reliability diagram: 15 of equal width, by the probability of the predicted class.
+    """Return the bins of the reliability diagram: 15 intervals of the predicted class's probability, of equal width.
 
     Args:
         probabilities: N×C.
@@ -121,18 +124,18 @@ def reliability(probabilities: np.ndarray, targets: np.ndarray) -> list[Bin]:
 
     Source: Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 2.
     """
-    sure, hits = probabilities.max(1), probabilities.argmax(1) == targets
-    edges = np.linspace(0, 1, BINS + 1)
-    place = np.clip(np.digitize(sure, edges, right=True) - 1, 0, BINS - 1)
-    return [_bin(sure[place == i], hits[place == i], *edges[i : i + 2]) for i in range(BINS)]
+    confidences, hits = probabilities.max(1), probabilities.argmax(1) == targets
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
+    bin_of = np.clip(np.digitize(confidences, edges, right=True) - 1, 0, CALIBRATION_BINS - 1)
+    return [_bin(confidences[bin_of == i], hits[bin_of == i], *edges[i : i + 2]) for i in range(CALIBRATION_BINS)]
 
 
-def _bin(sure: np.ndarray, hits: np.ndarray, low: float, high: float) -> Bin:
-    return Bin(float(low), float(high), len(sure), _mean(sure), _mean(hits))
+def _bin(confidences: np.ndarray, hits: np.ndarray, low: float, high: float) -> Bin:
+    return Bin(float(low), float(high), len(confidences), _mean(confidences), _mean(hits))
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """The expected calibration error: the mean over images of the gap between confidence and accuracy of their bin."""
+    """Return the expected calibration error: the mean over images of their bin's |confidence − accuracy|."""
     total = sum(one.count for one in bins)
     gaps = [one.count * abs(one.confidence - one.accuracy) for one in bins if one.count]
     return sum(gaps) / total if total else 0.0

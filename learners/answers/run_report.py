@@ -1,4 +1,4 @@
-"""What the sections of a report are made from: everything that a run directory holds, and the run's images."""
+"""The data of a report: the files of a run directory, and the model and images of the run."""
 
 import csv
 import math
@@ -16,21 +16,21 @@ from learners.device import pick_device
 from learners.opened_run import OpenedRun, open_run
 from learners.run import Run
 
-Rows = list[dict[str, float]]
+Rows = list[dict[str, float]]  # rows of a table, as values by column name
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """A finished run, as a section sees it.
+    """The data of a finished run, from which the sections of a report are made.
 
     Attributes:
         path: the run directory.
-        description: what `recipe.json` holds.
-        metrics: what `metrics.json` holds.
-        outputs: the answers of the model on the validation images; None where nobody can tell them any more.
-        opened: the model and the images; None where they cannot be had.
-        missing: why they cannot be had.
-        quick: the report is made at the end of a fit on a CPU, where a section should take a second or two.
+        description: content of `recipe.json`.
+        metrics: content of `metrics.json`.
+        outputs: outputs of the model on the validation images; None if they are not stored and cannot be computed.
+        opened: model and images; None if they cannot be read.
+        missing: why model and images cannot be read.
+        quick: whether the report is made at the end of a fit on a CPU; a section should then take at most two seconds.
     """
 
     path: Path
@@ -53,37 +53,38 @@ class RunReport:
 
     @cached_property
     def model(self) -> dict[str, Any]:
-        """What `model.json` holds."""
+        """The content of `model.json`."""
         return Run(self.path, new=False).read_json("model.json")
 
     @property
     def temperature(self) -> float:
-        """What the logits are divided by; 1 for a run of an earlier version, which keeps none."""
+        """The number that the logits are divided by; 1 for an older run, whose `model.json` has none."""
         return self.model.get("temperature", 1.0)
 
     @cached_property
     def probabilities(self) -> np.ndarray:
-        """N×C, float64: of the outputs, which must be there, after the temperature."""
+        """The probabilities after the temperature, N×C, float64; `outputs` must not be None."""
         assert self.outputs is not None
         return self.outputs.probabilities(self.temperature)
 
     def pixels(self, i: int) -> np.ndarray | None:
-        """Validation image `i` as the model sees it, size×size×3, uint8; None where the images cannot be had.
+        """Return validation image `i` at the size of the model, size×size×3, uint8; None if `opened` is None.
 
         Raises:
-            DataError: the image cannot be read, named.
+            DataError: the image cannot be read; the message names it.
         """
         return None if self.opened is None else self.opened.source.valid[i].read(self.opened.plan.size)
 
 
 def open_report(path: Path, opened: OpenedRun | None = None) -> RunReport:
-    """Read a finished run.
+    """Read the data of a finished run.
 
     Args:
-        opened: at the end of a fit, its model and images; else they are looked for.
+        path: the run directory.
+        opened: model and images, if they are already loaded as at the end of a fit; otherwise they are loaded.
 
     Raises:
-        RunDirectoryError: there is no such run, it is not finished, or a file of it is damaged.
+        RunDirectoryError: there is no run, it is not finished, or one of its files is damaged.
     """
     run, missing, quick = Run.open(path), "", False
     metrics = run.read_json("metrics.json")
@@ -92,7 +93,7 @@ def open_report(path: Path, opened: OpenedRun | None = None) -> RunReport:
             opened = open_run(path, None)
             opened.saved.model.to(pick_device("auto"))
         except InputError as reason:
-            missing = str(reason).split("; ")[0]  # what is wrong; what a command could do about it is left out
+            missing = str(reason).split("; ")[0]  # without the hint, which is about a command
     else:
         quick = next(opened.saved.model.parameters()).device.type == "cpu"
     outputs = opened_outputs(path, opened)
@@ -100,7 +101,7 @@ def open_report(path: Path, opened: OpenedRun | None = None) -> RunReport:
 
 
 def read_rows(path: Path) -> Rows:
-    """The rows of a table of numbers; NaN for an empty cell, and no rows where there is no file."""
+    """Return the rows of a CSV file of numbers; an empty cell is NaN, and a missing file has no rows."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:

@@ -1,11 +1,12 @@
-"""The sections of the report: each is a function that is found by itself.
+"""The registry of the report's sections.
 
-A section is a function from a `RunReport` to HTML, in a module of learners/answers/sections:
+A section is a function from a `RunReport` to HTML, in a module of learners/answers/sections, whose modules are all
+imported:
 
     @section("Images of one colour", order=95)
     def one_colour(report: RunReport) -> Markup | None: ...
 
-It returns None where it has nothing to say about this run.
+It returns None if the section does not apply to the run.
 """
 
 from collections.abc import Callable
@@ -24,9 +25,9 @@ class Section(NamedTuple):
     """A registered section.
 
     Attributes:
-        title: its heading.
-        order: sections stand by rising order.
-        make: from a report to its HTML.
+        title: heading of the section.
+        order: position; the section with the lowest number comes first.
+        make: function from the data of a run to HTML.
     """
 
     title: str
@@ -34,15 +35,15 @@ class Section(NamedTuple):
     make: Make
 
 
-SECTIONS: dict[str, Section] = {}
+SECTIONS: dict[str, Section] = {}  # sections by anchor
 
 
 def section(title: str, order: int) -> Callable[[Make], Make]:
-    """Register the decorated function as a section; the name of the function is that of its anchor in the page.
+    """Register the decorated function as a section; its name is the anchor of the section in the page.
 
     Args:
-        title: its heading.
-        order: where it stands: the sections of this project have 10, 20 and so on.
+        title: heading of the section.
+        order: position; the sections of this project have 10, 20 and so on.
     """
 
     def register(make: Make) -> Make:
@@ -53,6 +54,6 @@ def section(title: str, order: int) -> Callable[[Make], Make]:
 
 
 def all_sections() -> dict[str, Section]:
-    """The sections by the name of their anchor, in their order."""
+    """Return all sections by anchor, in the order in which they appear."""
     import_modules(package.__name__, package.__path__)
     return dict(sorted(SECTIONS.items(), key=lambda item: item[1].order))

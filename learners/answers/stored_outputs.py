@@ -1,4 +1,4 @@
-"""The outputs of a finished run, from its directory or measured again."""
+"""Read the outputs of a finished run from its directory, or compute them again."""
 
 import logging
 from pathlib import Path
@@ -11,29 +11,36 @@ log = logging.getLogger(__name__)
 
 
 def run_outputs(run: Path) -> Outputs:
-    """What the model of a run answers on its validation images.
+    """Return the outputs of a run's model on its validation images.
 
     Raises:
-        RunDirectoryError: there is no such run, or its outputs are damaged.
-        DataError: the outputs are not kept, and the images cannot be had.
+        RunDirectoryError: there is no run, or its outputs are damaged.
+        DataError: the outputs are not in the run directory, and the images cannot be read.
     """
     if (run / FILE).exists():
         return Outputs.load(run / FILE)
-    return _measured(run, open_run(run, None))
+    return _computed(run, open_run(run, None))
 
 
 def opened_outputs(run: Path, opened: OpenedRun | None) -> Outputs | None:
-    """The same for a run whose images are at hand, or None where they cannot be had.
+    """Return the outputs of a run whose model and images are loaded.
+
+    Args:
+        run: the run directory.
+        opened: the model and the images; None if they cannot be read.
+
+    Returns:
+        The outputs; None if they are neither in the run directory nor can be computed.
 
     Raises:
         RunDirectoryError: the outputs are damaged.
     """
     if (run / FILE).exists():
         return Outputs.load(run / FILE)
-    return None if opened is None else _measured(run, opened)
+    return None if opened is None else _computed(run, opened)
 
 
-def _measured(run: Path, opened: OpenedRun) -> Outputs:
-    """Of a run of an earlier version, which keeps no outputs: it stays as it is."""
-    log.warning("%s keeps no outputs: its model looks at the validation images again", run)
+def _computed(run: Path, opened: OpenedRun) -> Outputs:
+    """Compute the outputs of an older run, which has no file of them; the run directory is not changed."""
+    log.warning("%s has no %s: computing the outputs on the validation images again", run, FILE)
     return measure(opened).outputs

@@ -1,4 +1,4 @@
-"""The figures of a model's answers as plain values, and as a short table that a person reads."""
+"""The metrics of a model's outputs as plain values, and as a short table for the terminal."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,20 +16,21 @@ from learners.answers.prediction_metrics import (
     top_accuracy,
 )
 
-ROWS = 10  # classes in the table, the worst ones where there are more
-PAIRS = 5  # confusions in the table
+MAX_CLASSES = 10  # classes in the table; of more, those with the lowest F1 are shown
+MAX_CONFUSIONS = 5  # confusions below the table
 
 
 def evaluation_metrics(outputs: Outputs, temperature: float) -> dict[str, Any]:
-    """What `evaluate` adds to accuracy and loss, in plain values.
+    """Return the metrics that `evaluate` reports beside accuracy and loss, in plain values.
 
     Args:
-        temperature: of the run, which divides the logits.
+        outputs: the outputs of the model.
+        temperature: the number by which the run divides its logits.
 
     Returns:
-        `accuracy_interval`: both ends of Wilson's 95% interval; `top_5_accuracy` where there are more than ten classes;
-        `calibration_error` as the logits are and `calibration_error_calibrated` after the `temperature`; `per_class`;
-        `confusion`: true classes in rows.
+        `accuracy_interval`: ends of Wilson's 95% interval; `top_5_accuracy`, for more than ten classes;
+        `calibration_error` without and `calibration_error_calibrated` with the `temperature`; `per_class`: metrics of
+        each class; `confusion`: the confusion matrix, with true classes in rows.
     """
     logits, targets = outputs.logits, outputs.targets
     right, top = accuracy_of(logits, targets), top_accuracy(logits, targets)
@@ -46,12 +47,12 @@ def evaluation_metrics(outputs: Outputs, temperature: float) -> dict[str, Any]:
 
 
 def print_evaluation(results: dict[str, Any]) -> None:
-    """Print what `evaluate` found to stdout; names of classes are no markup."""
-    Console(markup=False, highlight=False).print(evaluation_table(results))
+    """Print the results of `evaluate` to stdout."""
+    Console(markup=False, highlight=False).print(evaluation_table(results))  # brackets in class names are not markup
 
 
 def evaluation_table(results: dict[str, Any]) -> Group:
-    """What `evaluate` found, in about twenty lines."""
+    """Return the results of `evaluate` as tables of about twenty lines in all."""
     facts = Table(show_header=False, box=None, pad_edge=False)
     facts.add_column(style="bold", no_wrap=True)
     for name, text in _facts(results):
@@ -65,7 +66,7 @@ def _facts(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if "accuracy_tta" in results:
         yield "with six views", f"{results['accuracy_tta']:.2%}"
     if "top_5_accuracy" in results:
-        yield "among the first five", f"{results['top_5_accuracy']:.2%}"
+        yield "top-5 accuracy", f"{results['top_5_accuracy']:.2%}"
     if "valid_loss" in results:
         yield "loss", f"{results['valid_loss']:.4f}"
     yield "images", f"{results['valid_images']:,}"
@@ -75,8 +76,8 @@ def _facts(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _classes(results: dict[str, Any]) -> Table:
     rows = results["per_class"]
-    shown = sorted(rows, key=lambda row: row["f1"])[:ROWS] if len(rows) > ROWS else rows
-    title = f"class (the {ROWS} of lowest F1)" if len(rows) > ROWS else "class"
+    shown = sorted(rows, key=lambda row: row["f1"])[:MAX_CLASSES] if len(rows) > MAX_CLASSES else rows
+    title = f"class (the {MAX_CLASSES} of lowest F1)" if len(rows) > MAX_CLASSES else "class"
     table = Table(box=None, pad_edge=False)
     table.add_column(title, overflow="ellipsis", no_wrap=True)
     for name in ("precision", "recall", "F1", "images"):
@@ -88,10 +89,10 @@ def _classes(results: dict[str, Any]) -> Table:
 
 
 def _confusions(results: dict[str, Any]) -> Iterator[str]:
-    """The most frequent ones, in a line; none where every image is classified correctly."""
+    """Yield a line with the most frequent confusions, unless every image is classified correctly."""
     names, counts = [row["name"] for row in results["per_class"]], results["confusion"]
     pairs = [(n, t, p) for t, row in enumerate(counts) for p, n in enumerate(row) if n and t != p]
     if pairs:
-        most = sorted(pairs, reverse=True)[:PAIRS]
+        most = sorted(pairs, reverse=True)[:MAX_CONFUSIONS]
         yield ""
-        yield "confused most often: " + "; ".join(f"{names[t]} taken for {names[p]} {n:,}×" for n, t, p in most)
+        yield "confused most often: " + "; ".join(f"{names[t]} as {names[p]} {n:,}×" for n, t, p in most)

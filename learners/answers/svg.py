@@ -1,4 +1,4 @@
-"""Figures as SVG within a page: their text and axes take the colour of the page's text, in light and dark."""
+"""Make figures as SVG for an HTML page; text and axes have the colour of the page's text, in light and dark mode."""
 
 import re
 from io import StringIO
@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 
 from callbacks.picture import Picture
 
-WIDTH, HEIGHT = 4.4, 2.9  # inches, of 72 CSS pixels: as wide as a phone, so that text of 10 points stays readable
-INK = "#010203"  # stands for the colour of the page's text, which matplotlib has no name for
+# Size of a figure in inches of 72 CSS pixels. It is no wider than a phone, so that text of 10 points stays readable.
+WIDTH, HEIGHT = 4.4, 2.9
+INK = "#010203"  # placeholder that is replaced by the colour of the page's text, `currentColor`
 STYLE: dict[Any, Any] = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
-    "svg.fonttype": "none",  # text stays text: it is small, and a reader can mark it
-    "svg.hashsalt": "report",  # the same figure has the same bytes
+    "svg.fonttype": "none",  # text stays text, which takes few bytes and can be selected
+    "svg.hashsalt": "report",  # with a fixed value the same figure always has the same bytes
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,
@@ -27,18 +28,18 @@ STYLE: dict[Any, Any] = {
 
 
 class Chart:
-    """One figure with one pair of axes: `with Chart() as chart: chart.axes.plot(…)`, then `chart.svg`.
+    """A figure with one pair of axes: `with Chart() as chart: chart.axes.plot(…)`, then `chart.svg`.
 
     Attributes:
-        axes: to draw on.
-        svg: the figure, once the block has ended.
+        axes: the axes to plot on.
+        svg: the figure as SVG, after the end of the context.
     """
 
     axes: Axes
     svg: Markup
 
     def legend_above(self) -> None:
-        """A legend that covers nothing of the figure."""
+        """Add a legend above the axes."""
         self._figure.legend(loc="outside upper left", ncols=2, fontsize=9)
 
     def __enter__(self) -> "Chart":
@@ -57,7 +58,7 @@ class Chart:
 
 
 def _inline(figure: Picture) -> Markup:
-    """Without what only a file of its own needs, and without names that two figures of a page would share."""
+    """Return a figure as SVG without metadata, sizes and ids; two figures of a page would have the same ids."""
     buffer = StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()

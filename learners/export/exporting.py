@@ -1,4 +1,4 @@
-"""Export the model of a run, and keep the file only if it answers as the run does."""
+"""Export the model of a run, and keep the file only if its probabilities equal those of the model."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from learners.export.compare import Compared, compare, images_to_compare
 from learners.export.formats import ExportError, find_format
 from learners.model_files import SavedModel, load_model
 
-FOLDER = "export"  # in the run directory, where no other place is named
+FOLDER = "export"  # default folder, within the run directory
 INPUT = (
     "pixels: uint8, N×{0}×{0}×3, RGB, any N. The shorter side of an upright sRGB image is resized to {0} with an "
     "antialiased bilinear filter (Pillow's ImageOps.fit with BILINEAR) and the centre is cropped; values from 0 to 255"
@@ -25,13 +25,13 @@ OUTPUT = "probabilities: float32, N×{0}, in the order of `classes`, after norma
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export left.
+    """The result of an export.
 
     Attributes:
         out: the file.
-        format: of the file.
-        compared: how it was compared with the run.
-        facts: what a user of the file has to know; they are in the file, too.
+        format: name of its format.
+        compared: result of the comparison with the model.
+        facts: metadata of the model, which the file holds, too; see `facts_of`.
     """
 
     out: Path
@@ -40,11 +40,11 @@ class Exported:
     facts: dict[str, Any]
 
     def summary(self) -> dict[str, Any]:
-        """What a person wants to see first."""
+        """Return file, format and comparison in plain values, without the metadata."""
         return {"out": str(self.out), "format": self.format, **asdict(self.compared)}
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, in plain values."""
+        """Return all attributes in plain values."""
         return self.summary() | {"facts": self.facts}
 
 
@@ -53,20 +53,21 @@ def export(
 ) -> Exported:
     """Write the model of a finished run as a file that needs neither this project nor the run.
 
-    Bytes go in and probabilities come out: normalisation, temperature and softmax are part of the graph. Resizing is
-    not, so that any image library can do it; the facts in the file say how. The file is compared with the model, in
-    single precision on the CPU, before it takes its name; the result is beside it, as `<file>.json`.
+    The file maps pixels to probabilities: normalisation, temperature and softmax are part of it, except in safetensors,
+    which holds the weights alone. Resizing is not part of it, so that any image library can do it; the metadata say
+    how. Before the file is kept it is compared with the model, in single precision on the CPU; the result is written
+    to `<file>.json`.
 
     Args:
-        run: its directory.
+        run: the run directory.
         format: onnx, torch-export, safetensors, or another name in `FORMATS`.
-        out: the file; by default `export/model.onnx` in the run, or with the suffix of the format.
-        model: a net for the weights, where its architecture is not a registered one.
+        out: the file to write; by default `export/model` in the run, with the suffix of the format.
+        model: the net to load the weights into, if its architecture is not registered.
 
     Raises:
-        ExportError: an unknown format, a package that is missing, or a place that cannot be written.
+        ExportError: the format is unknown, a package is missing, or the file cannot be written.
         RunDirectoryError: see `load_model`.
-        TrainingError: the net cannot be exported, or the file does not answer as the model does; it is not kept.
+        TrainingError: the net cannot be exported, or the file's probabilities differ from those of the model.
     """
     kind, saved = find_format(format), load_model(run, model)
     path = Path(out) if out else Path(run) / FOLDER / f"model{kind.suffix}"
@@ -89,7 +90,10 @@ def export(
 
 @contextmanager
 def _exportable(format: str) -> Iterator[None]:
-    """Say so where torch cannot make a graph of the net, as of one whose layers depend on what an image shows."""
+    """In this context an error of torch becomes a message that the net cannot be exported.
+
+    torch cannot make a graph of a net whose control flow depends on the values of an image.
+    """
     try:
         yield
     except RuntimeError as error:
@@ -101,11 +105,11 @@ def _check_place(path: Path, run: Path) -> None:
     if path.is_dir():
         raise ExportError(f"{path} is a folder; name a file as `out`")
     if path.parent.resolve() == run.resolve() and path.name in ("model.safetensors", "model.json"):
-        raise ExportError(f"{path} is a file of the run itself; name another as `out`")
+        raise ExportError(f"{path} is a file of the run itself; name another file as `out`")
 
 
 def facts_of(saved: SavedModel) -> dict[str, Any]:
-    """What a user of the file has to know, in plain values."""
+    """Return the metadata that a user of the file needs, in plain values."""
     return {
         "classes": saved.classes,
         "size": saved.size,

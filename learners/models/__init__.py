@@ -1,4 +1,4 @@
-"""The architectures that a recipe can name: one file each, found by itself."""
+"""The registry of architectures. Every module of this package is imported and may register architectures."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,16 @@ from torch import nn
 from data.common.discovery import import_modules
 from learners.recipe import RecipeError
 
-Build = Callable[[int, int], nn.Module]  # (classes, channels of the images) to a net that gives logits, N×classes
-MODELS: dict[str, Build] = {}
+Build = Callable[[int, int], nn.Module]  # from the numbers of classes and image channels to a net with logits N×classes
+MODELS: dict[str, Build] = {}  # architectures by name
 
 
 def model(name: str) -> Callable[[Build], Build]:
-    """Register an architecture under the name that `Recipe.model` and `model.json` give it."""
+    """Register the decorated class or function as an architecture.
+
+    Args:
+        name: the name for `Recipe.model` and `model.json`.
+    """
 
     def register(build: Build) -> Build:
         MODELS[name] = build
@@ -22,7 +26,12 @@ def model(name: str) -> Callable[[Build], Build]:
 
 
 def build_model(name: str, n_classes: int, channels: int = 3) -> nn.Module:
-    """A net of a registered architecture.
+    """Return a new net of a registered architecture.
+
+    Args:
+        name: the name of the architecture.
+        n_classes: number of classes.
+        channels: number of channels of the images.
 
     Raises:
         RecipeError: there is no architecture of that name.
@@ -33,7 +42,7 @@ def build_model(name: str, n_classes: int, channels: int = 3) -> nn.Module:
 
 
 def model_name(net: nn.Module) -> str:
-    """What a recipe calls this net: the name of its architecture, or its class where that is not registered."""
+    """Return the registered name of a net's architecture, or its class name if it is not registered."""
     return next((name for name, build in MODELS.items() if build is type(net)), type(net).__name__)
 
 

@@ -1,4 +1,4 @@
-"""The page as a web application: one address for the page, one for answers."""
+"""The web application of the page: one address for the page, and one for predictions."""
 
 import base64
 from io import BytesIO
@@ -16,24 +16,28 @@ from data.common.errors import DataError
 from learners.evidence import Evidence
 from learners.predictor import Predictor
 
-MOST_BYTES = 20 * 2**20  # of an upload
+MAX_UPLOAD_BYTES = 20 * 2**20  # largest upload, in bytes
 PAGE = Path(__file__).with_name("page.html")
-HOSTS = ["127.0.0.1", "localhost"]  # names of this machine; a page of another site could use a name of its own
+# Allowed host names. Other names are refused, because a foreign web page could make its own name point to this machine.
+HOSTS = ["127.0.0.1", "localhost"]
 
 
 def service(run: str | Path) -> FastAPI:
-    """The application of a run: `GET /` is the page, `POST /predict` takes a file `image` and answers in JSON.
+    """Return the web application of a run: `GET /` is the page, `POST /predict` classifies the file `image`.
 
-    An answer has `label`, `probability`, `guesses` and `evidence`, a picture as a data URI. What is no readable image
-    is answered with 400 and a reason, an upload of more than 20 MiB with 413. Requests are answered one after another,
-    so that memory does not grow with their number.
+    The response to `/predict` is JSON with `label`, `probability`, `guesses` and `evidence`, a figure as a data URI. A
+    file that is not a readable image gets status 400 and a reason, an upload of more than 20 MiB gets 413. Requests are
+    handled one after another, so that memory does not grow with their number.
+
+    Args:
+        run: the directory of a finished run.
 
     Raises:
         RunDirectoryError: see `load_model`.
     """
     predictor, busy = Predictor(run), Lock()
     evidence, page = Evidence(Path(run), predictor), PAGE.read_text(encoding="utf-8")
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # those pages would load scripts from a network
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # those pages would load scripts from the internet
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
     app.add_exception_handler(RequestValidationError, _without_image)
     app.middleware("http")(_limited)
@@ -60,12 +64,17 @@ def _answer(predictor: Predictor, evidence: Evidence, content: bytes) -> dict[st
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=110)
     found = answer.to_dict() | {"evidence": f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"}
-    del found["image"]  # whoever asks knows which image it was
+    del found["image"]  # an upload has no path
     return found
 
 
 def refused(code: int, reason: str) -> JSONResponse:
-    """An answer that says what is wrong."""
+    """Return an error response.
+
+    Args:
+        code: the HTTP status code.
+        reason: the error message.
+    """
     return JSONResponse({"error": reason}, code)
 
 
@@ -74,10 +83,10 @@ async def _without_image(request: Request, error: Exception) -> Response:
 
 
 async def _limited(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """Refuse what is too large before it is read."""
+    """Refuse uploads that are too large, before they are read."""
     length = request.headers.get("content-length")
     if request.method == "POST" and length is None:
         return refused(411, "the length of the upload is missing; send Content-Length")
-    if length is not None and int(length) > MOST_BYTES:
-        return refused(413, f"the upload has {int(length):,} bytes; send at most {MOST_BYTES:,}")
+    if length is not None and int(length) > MAX_UPLOAD_BYTES:
+        return refused(413, f"the upload has {int(length):,} bytes; send at most {MAX_UPLOAD_BYTES:,}")
     return await call_next(request)

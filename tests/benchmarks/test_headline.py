@@ -23,4 +23,4 @@ def test_a_seed_ends_in_the_json_with_what_it_ran_on(tmp_path, tiny_flags, monke
     assert written["machine"]["cpu"]
     assert written["versions"]["torch"]
     assert "loader's wait" in capsys.readouterr().out
-    assert "this project's default** | 24 |" in readme_table.render(tmp_path)
+    assert "this project's default** | 24 |" in readme_table.render_readme(tmp_path)

@@ -1,3 +1,5 @@
+"""Fixtures for the tests of data: folders of random images, and a fastai home folder."""
+
 import os
 import shutil
 
@@ -36,7 +38,7 @@ def make_folder(tmp_path):
 
 @pytest.fixture
 def touch():
-    """Move a file's time on by one second, as an edit would."""
+    """Increase the change time of a file by one second, as an edit would."""
 
     def later(path):
         stat = os.stat(path)

@@ -11,7 +11,7 @@ PRIMARIES = {"r": (0.4360, 0.2225, 0.0139), "g": (0.3851, 0.7169, 0.0971), "b": 
 
 
 def photograph(width, height, seed=0):
-    """Noise of all scales in colour, with a few sharp edges, as an array H×W×3, uint8."""
+    """Returns coloured noise of all scales with a few sharp edges, H×W×3, uint8."""
     rng = np.random.default_rng(seed)
     total = np.zeros((height, width, 3))
     for side in (2, 4, 8, 16, 32, 64):
@@ -25,7 +25,7 @@ def photograph(width, height, seed=0):
 
 
 def swapped_profile():
-    """An ICC profile whose red is the blue of sRGB and whose blue is its red, with the gamma 2.2 in all channels."""
+    """Returns an ICC profile that exchanges red and blue of sRGB, with gamma 2.2 in all channels."""
 
     def fixed(*values):
         return struct.pack(f">{len(values)}i", *(round(v * 65536) for v in values))
@@ -44,7 +44,7 @@ def swapped_profile():
 
 
 def png(*chunks):
-    """The bytes of a PNG with these chunks, pairs of a kind and its content; their checksums are right."""
+    """Returns the bytes of a PNG file with these chunks, pairs of type and content, with correct checksums."""
     made = [
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     ]

@@ -1,4 +1,4 @@
-"""Loaders for tests: what suits the source where a test asks for nothing else, on the CPU."""
+"""Loaders for tests, on the CPU, with the default settings of the source unless a test sets others."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ def settings_for(source, **changes):
 
 @dataclass(frozen=True)
 class SmallRecipe:
-    """A `DataRecipe` whose open settings are those of `settings_for`."""
+    """A `DataRecipe` whose open fields are set by `settings_for`."""
 
     seed: int = 0
     limit: int | None = None

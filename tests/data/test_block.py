@@ -1,3 +1,5 @@
+"""`image_block` and `image_loaders`: items, splits, targets, exports and imports."""
+
 import pickle
 import subprocess
 import sys

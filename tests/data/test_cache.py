@@ -1,3 +1,5 @@
+"""The cache of decoded images and the statistics of the training images."""
+
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Random numbers by counter: published values, uniformity and independence."""
+
 import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
@@ -13,14 +15,14 @@ def bins(draws, count=16):
 
 
 def dependence(a, b, count=8):
-    """The p-value of independence in the joint table of two sets of uniform draws."""
+    """Returns the p-value of a test that two sets of uniform random numbers are independent."""
     table = np.zeros((count, count))
     np.add.at(table, (bins(a, count), bins(b, count)), 1)
     return chi2_contingency(table).pvalue
 
 
 def test_the_hash_is_that_of_splitmix64():
-    """The first outputs of the published generator for seed 0, whose state steps by the golden ratio."""
+    """The first outputs of the published SplitMix64 generator for seed 0."""
     golden = np.uint64(0x9E3779B97F4A7C15)
     states = np.arange(1, 4, dtype=np.uint64) * golden
     assert [hex(h) for h in _mix(states)] == ["0xe220a8397b1dcdaf", "0x6e789e6aa1b965f4", "0x6c45d188009454f"]

@@ -14,7 +14,7 @@ from data.upstream import torch_batches
 
 
 class OwnOrder(DataLoader):
-    """Batches of (first number, process), dealt to the workers in turn."""
+    """A loader whose batches contain their first index and their process, made by the workers in turn."""
 
     def sample(self):
         return iter(range(2 * self.offs, 10, 2 * self.num_workers))

@@ -1,4 +1,4 @@
-"""Dataset objects as sources: torchvision's, arrays, tensors, and every mistake with its item."""
+"""Dataset objects as sources: those of torchvision, arrays and tensors; an error names the item."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (20, 12, 10, 3), dtype=np.uin
 
 
 class Named(list):
-    """Pairs of an image and a number, and names that are not in alphabetical order."""
+    """A dataset of pairs of an image and a class number, with class names that are not in alphabetical order."""
 
     classes = ("zebra", "ant")
 
@@ -47,7 +47,7 @@ def test_loaders_and_fastais_verbs_work_on_it(cache, tmp_path, home):
     assert [dls.vocab[i] for i in targets] == [item.label for item in dls.source.valid]
     torch.testing.assert_close(learn.predict(dls.source.valid[2])[2], preds[2])
     learn.export(tmp_path / "export.pkl")
-    assert not (home / "decoded").exists()  # nobody could tell that a kept file is stale
+    assert not (home / "decoded").exists()  # a cached file could not be recognised as outdated
 
 
 def test_batches_from_memory_and_from_the_dataset_are_the_same():
@@ -104,11 +104,11 @@ def test_the_fingerprint_sees_pixels_and_labels():
     ("wrong", "words"),
     [
         (3, "neither a path nor a dataset"),
-        ([(Image.fromarray(PIXELS[0]), "ant")], "item 0 of list: not a pair of an image and the number of its class"),
+        ([(Image.fromarray(PIXELS[0]), "ant")], "item 0 of list: not a pair of an image and a class number"),
         ([5], "item 0 of list: not a pair"),
         ([(PIXELS[0], 0), (PIXELS[0] / 99, 1)], "item 1 of list: the image has shape (12, 10, 3) and type float64"),
-        ([(PIXELS[0], -1)], "item 0 of list: class -1"),
-        (Named([(PIXELS[0], 2)]), "item 0 of Named: class 2 of 2"),
+        ([(PIXELS[0], -1)], "item 0 of list: class number -1"),
+        (Named([(PIXELS[0], 2)]), "item 0 of Named: class number 2 must be from 0 to 1"),
         (dataset(count=1), "Named: only one class (zebra)"),
         (Named(), "Named: no images to train on"),
         (([(PIXELS[0], 0), (PIXELS[0], 1)], [(PIXELS[0], 2)]), "the class 2, which no training image has"),

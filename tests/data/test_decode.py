@@ -1,4 +1,4 @@
-"""Files become the pixels that Pillow reads, byte for byte, in one process and in several."""
+"""Decoded pixels equal those of Pillow, byte for byte, in one process and in several."""
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ def with_gamma():
     return {"pnginfo": info}
 
 
-PNGS = {  # mode, what else is saved, and whether it is plain
+PNGS = {  # mode, further arguments of `save`, and whether the file is a plain PNG
     "RGB": ("RGB", dict, True),
     "grey": ("L", dict, True),
     "RGB, strongly packed": ("RGB", lambda: {"compress_level": 9, "optimize": True}, True),
@@ -80,7 +80,7 @@ def test_other_formats_and_sizes_are_read_by_pillow(tmp_path):
 
 
 def test_no_damage_goes_unseen(tmp_path):
-    """Every byte of the file changed in turn, and the file cut short: Pillow is asked, or the pixels are the same."""
+    """For each changed byte and each truncation, the file is left to Pillow or the pixels are unchanged."""
     path = tmp_path / "image.png"
     random_image("RGB", (8, 8)).save(path)
     whole = path.read_bytes()

@@ -1,3 +1,5 @@
+"""Downloads from a local server: complete, truncated, corrupt, missing and silent ones."""
+
 import hashlib
 import io
 import tarfile
@@ -33,7 +35,7 @@ def archive(*extra):
 
 @pytest.fixture
 def serve(home, monkeypatch):
-    """A loopback server that answers with `send(handler)`, in the place of fastai's."""
+    """Start a local server in place of that of fastai, which answers with `send(handler)`."""
     servers, released = [], threading.Event()
 
     def start(send):
@@ -112,10 +114,10 @@ def test_what_is_there_needs_no_network(home, make_folder, monkeypatch):
     ("send", "reason"),
     [
         (sending(archive()[:-50], length=len(archive())), "incomplete"),
-        (sending(b"x" * len(archive())), "not the one that fastai knows"),
+        (sending(b"x" * len(archive())), "not the one that fastai lists"),
         (missing, "404"),
-        (silent, "nothing came|timed out"),
-        (stuck, "nothing came|timed out"),
+        (silent, "no data for|timed out"),
+        (stuck, "no data for|timed out"),
     ],
     ids=["truncated", "corrupt", "missing", "silent", "stuck"],
 )
@@ -141,7 +143,7 @@ def test_a_refused_connection_is_told(home, monkeypatch):
 
 
 def test_a_name_that_is_looked_up_for_ever_is_given_up(home, monkeypatch):
-    """Without a network the resolver may take minutes; no timeout of urllib's covers it."""
+    """Without a network a DNS lookup may take minutes, and the timeout of urllib does not apply to it."""
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.5)
     given_up = threading.Event()
 
@@ -160,7 +162,7 @@ def test_silence_is_given_up_within_15_seconds():
 
 
 def test_a_damaged_archive_is_not_kept(serve, home, monkeypatch):
-    """The check sees the length and the first megabyte; what is wrong behind it shows in unpacking."""
+    """The integrity check covers length and first megabyte; damage after that is found when unpacking."""
     requests = serve(sending(archive()))
     damaged = archive()[:-400] + bytes(400)
     (home / "archive").mkdir(parents=True)

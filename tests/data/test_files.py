@@ -1,4 +1,4 @@
-"""A file is whole or absent, also when its writer fails half-way."""
+"""A file exists completely or not at all, even if writing it fails half-way."""
 
 import json
 import math

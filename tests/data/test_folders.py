@@ -1,4 +1,4 @@
-"""Folders as people have them: nothing that lies in one is lost, or counted as something else, without a word."""
+"""Real-world folders: every file is listed, or the log or an error message says why it is not."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 @pytest.fixture
 def told(caplog):
-    """What the log says about a folder, in one line."""
+    """Returns a function that returns the log messages so far, and clears the log."""
     caplog.set_level(logging.WARNING)
 
     def lines():
@@ -62,20 +62,20 @@ def test_val_is_validated_on_and_test_is_left_alone(make_folder, told):
     assert splits(root)[1] == {"a": 1}
     (line,) = told()
     assert line == (
-        f"{root}: beside the splits, extra (2 images), old (1 images) is left alone; val is validated on, and test (3 "
-        "images) is left alone"
+        f"{root}: not used, beside the splits: extra (2 images), old (1 images); "
+        "val is used for validation, and test (3 images) is not used"
     )
 
 
 def test_a_test_set_without_labels_is_left_alone(make_folder, told):
     root = make_folder({"train/a": 5, "train/b": 5, "test": 3})
     assert splits(root) == ({"a": 4, "b": 4}, {"a": 1, "b": 1})
-    assert "test (3 images) has no class folders with images and is left alone" in told()[0]
+    assert "test (3 images) has no class folders with images and is not used" in told()[0]
 
 
 def test_two_folders_of_one_split_are_refused(make_folder):
     root = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "validation/a": 1})
-    with pytest.raises(DataError, match="val and validation are both folders of the split valid; keep one"):
+    with pytest.raises(DataError, match="val and validation are both folders of the split valid; rename or merge one"):
         open_source(root)
 
 
@@ -84,7 +84,7 @@ def test_a_class_called_train_is_told_to_be_taken_for_a_split(make_folder):
     with pytest.raises(DataError) as caught:
         open_source(root)
     assert "train: no images in class folders" in str(caught.value)
-    assert "it was taken for the split, beside bus, car: rename it if it is a class" in str(caught.value)
+    assert "it is read as the split, because of its name; rename it if it is a class, as bus, car" in str(caught.value)
 
 
 def test_without_training_images_a_split_is_no_class(make_folder, told):
@@ -93,7 +93,7 @@ def test_without_training_images_a_split_is_no_class(make_folder, told):
         open_source(root)
     told()
     assert splits(make_folder({"dev": 5, "user": 5}, name="roles"))[0] == {"dev": 4, "user": 4}
-    assert "there is no folder train, so that dev counts as a class" in told()[0]
+    assert "there is no folder train, so dev is read as a class" in told()[0]
 
 
 def test_what_is_passed_over_is_counted(make_folder, told):
@@ -105,8 +105,8 @@ def test_what_is_passed_over_is_counted(make_folder, told):
     (root / "train/a/gone.png").symlink_to(root / "nowhere.png")
     assert splits(root) == ({"a": 2, "b": 2}, {"a": 1})
     (line,) = told()
-    assert "the class folder train/deep holds no images; the class folder train/empty holds no images; " in line
-    ignored = {"3 files that are no images", "3 images outside of class folders", "1 link that leads nowhere"}
+    assert "the class folder train/deep contains no images; the class folder train/empty contains no images; " in line
+    ignored = {"3 files that are not images", "3 images outside of class folders", "1 broken link"}
     assert set(line.split("ignored: ")[1].split(", ")) == ignored
 
 
@@ -130,8 +130,8 @@ def test_links_are_followed_once_and_loops_end(make_folder, told, tmp_path):
     images = list_folder(root).splits.train
     assert counts(images) == {"a": 5, "b": 2, "d": 3}
     open_source(root)
-    assert "the class folder pictures/c holds no images" in told()[0]
-    assert "3 links to folders that are there already" in list_folder(root).notes[-1]
+    assert "the class folder pictures/c contains no images" in told()[0]
+    assert "3 links to folders that are already listed" in list_folder(root).notes[-1]
 
 
 NAMES = ["with spaces and, a comma", "Straße", "猫", "🦊 fox", "-rf", "--data", "100%", "it's", "a=b", "`lr`"]
@@ -152,7 +152,7 @@ def test_one_name_in_two_unicode_forms_is_one_class(make_folder, told):
     assert told() == []
     both = make_folder({composed: 5, apart: 5, "tea": 5}, name="both")
     assert splits(both)[0] == {composed: 8, "tea": 4}
-    assert "café is written in two Unicode forms, and is one class" in told()[0]
+    assert "café is written in two Unicode forms, which are one class" in told()[0]
 
 
 def test_names_that_are_no_utf8_are_read(make_folder):

@@ -1,4 +1,4 @@
-"""A table of labels as a source: CSV and parquet, with and without splits, and every mistake with its row."""
+"""A table of labels as a source: CSV and Parquet, with and without splits; an error names the row."""
 
 import sys
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 @pytest.fixture
 def table(make_folder, tmp_path):
-    """Write a table of the rows beside a folder of images pictures/{000…039}.png."""
+    """Write a table with these rows, and a folder pictures with the images 000.png to 039.png."""
     make_folder({".": 40})
 
     def write(rows, columns=("file", "label", "split"), name="labels.csv"):
@@ -37,7 +37,10 @@ ROWS = [row(i, "NA" if i % 2 else "7", "train") for i in range(10)] + [row(i, "7
 def test_labels_are_those_of_the_table_and_folders_mean_nothing(table):
     path = table(ROWS)
     source = open_source(path)
-    assert (source.name, source.classes) == (str(path), ["7", "NA"])  # text, also where pandas would see another thing
+    assert (source.name, source.classes) == (
+        str(path),
+        ["7", "NA"],
+    )  # text, although pandas would read a number and a missing value
     assert [(i.path, i.label) for i in source.train] == [(path.parent / f, label) for f, label, _ in ROWS[:10]]
     assert [item.label for item in source.valid] == ["7"] * 4
     assert (source.size, source.mirror, source.crop) == (12, "alternate", 1 / 8)
@@ -79,7 +82,7 @@ def test_the_fingerprint_sees_the_labels_and_not_the_place(table, tmp_path):
 def test_a_fault_of_a_row_is_told_with_its_line(table):
     for wrong, words in {
         ("pictures/999.png", "7", "train"): "pictures/999.png cannot be found",
-        ("pictures", "7", "train"): "pictures is no file",
+        ("pictures", "7", "train"): "pictures is not a file",
         row(3, "", "train"): "the label is empty; name the class of pictures/003.png",
         row(3, "7", "Trian"): "unknown split 'Trian'; choose from train, training, valid, val, validation, dev, test",
         row(3, "7", ""): "unknown split ''",
@@ -94,7 +97,7 @@ def test_a_fault_of_a_row_is_told_with_its_line(table):
 @pytest.mark.parametrize(
     ("rows", "columns", "words"),
     [
-        (ROWS, ("path", "label", "split"), "no column file; its columns must be file, label"),
+        (ROWS, ("path", "label", "split"), "no column file; the columns must be file, label"),
         (ROWS, ("file", "class", "split"), "no column label"),
         ([row(i, "a", "train") for i in range(5)], ("file", "label", "split"), "only one class (a)"),
         ([row(i, "a", "valid") for i in range(5)], ("file", "label", "split"), "no images to train on"),

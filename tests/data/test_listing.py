@@ -1,4 +1,4 @@
-"""The list of a folder's files is made once, and again when a folder changes."""
+"""A folder is listed once, and again after a folder in it has changed."""
 
 import pytest
 from PIL import Image
@@ -18,7 +18,7 @@ def root(make_folder):
 
 @pytest.fixture
 def deaf(monkeypatch):
-    """No folder is listed any more."""
+    """Make listing a folder fail from now on."""
     return lambda: monkeypatch.setattr(listing, "list_splits", None)
 
 
@@ -50,4 +50,4 @@ def test_named_sets_are_looked_up_and_own_folders_are_not(root, deaf):
     deaf()
     again = open_source("digits")
     assert (again.stamp, again.train) == (first.stamp, first.train)
-    assert open_source(root).train  # by the `list_splits` of data/sources/folder.py
+    assert open_source(root).train  # a folder that is not cached is listed by data/sources/folder.py

@@ -1,3 +1,5 @@
+"""`BatchDL`: order, augmentation, workers, memory and fastai methods."""
+
 import gc
 import weakref
 
@@ -45,7 +47,7 @@ def learner_of(dls):
 
 
 def by_sample(dl, epoch):
-    """Sample → image, of one epoch: the order is asked for separately."""
+    """Returns the image of each sample in one epoch, independent of the order."""
     dl.epoch = epoch
     images = torch.cat([x for x, _ in dl])
     order = dl.get_idxs()[: len(images)]
@@ -64,7 +66,7 @@ def test_epoch_3_is_the_same_with_any_number_of_workers(root, workers):
     alone, helped = dls_of(root, cache="memory").train, dls_of(root, cache="none", workers=workers).train
     for _ in range(3):
         list(alone)
-    helped.epoch = 3  # a loader that starts there
+    helped.epoch = 3  # a loader that starts at this epoch
     for (x, y), (x2, y2) in zip(alone, helped, strict=True):
         assert torch.equal(x, x2)
         assert torch.equal(y, y2)
@@ -153,7 +155,7 @@ def test_worker_processes_are_for_reading_files(root):
 
 @pytest.fixture
 def no_collector():
-    """The garbage collector may come hundreds of batches later."""
+    """No image waits for a garbage collection, which may be hundreds of batches later."""
     gc.collect()
     gc.disable()
     yield
@@ -267,7 +269,7 @@ def test_an_export_carries_no_pixels(make_folder, tmp_path):
         learn = learner_of(dls)
         learn.export(tmp_path / f"{count}.pkl")
         sizes.append((tmp_path / f"{count}.pkl").stat().st_size)
-    assert (sizes[1] - sizes[0]) / 360 < 20  # bytes an image: fastai's splits; the pixels would be 432
+    assert (sizes[1] - sizes[0]) / 360 < 20  # bytes per image, for the splits of fastai; the pixels would be 432
     again = load_learner(tmp_path / "200.pkl")
     again.remove_cb(ProgressCallback)
     path = dls.source.valid[0].path
@@ -293,11 +295,11 @@ def test_a_pipeline_edited_by_hand_is_used(root):
     assert len(dls.train.pipeline) == 1
 
 
-# A common fault of loaders, planted to show that the tests of chance catch it.
+# A common error in loaders, added here to show that the statistical tests detect it.
 
 
 class PlainDataset(torch.utils.data.Dataset):
-    """What people write: every item through `A.Compose`."""
+    """A common way to use `A.Compose`: on each item of a dataset."""
 
     def __init__(self):
         self.transform = A.Compose([A.HorizontalFlip(p=0.5)])
@@ -310,7 +312,7 @@ class PlainDataset(torch.utils.data.Dataset):
 
 
 def p_of_pairs(flips, epoch_apart):
-    """Of the independence of flips, N, in batches of 8 that two workers load in turn, or in two epochs."""
+    """Returns p-values for the independence of N flips between two workers, with batches of 8, and two epochs."""
     if epoch_apart:
         one, two = flips[0], flips[1]
     else:

@@ -1,4 +1,4 @@
-"""Images and transforms are those of plain `ImageDataLoaders`, and looks change nothing; see also tests/idioms."""
+"""Images and transforms equal those of plain `ImageDataLoaders`, and showing batches has no effect on the run."""
 
 import copy
 
@@ -19,7 +19,7 @@ from data.common.errors import DataError
 matplotlib.use("Agg")
 pytestmark = pytest.mark.usefixtures("home")
 COUNTS = {"train/a": 40, "train/b": 29, "valid/a": 9, "valid/b": 6}
-CACHES = ["memory", "none"]  # decoded images are kept, or read each time
+CACHES = ["memory", "none"]  # decoded images are kept, or decoded in each epoch
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def root(make_folder):
 
 
 def plain_dls(root, dls, **kwargs):
-    """fastai's own loaders of the same images, with the same normalisation."""
+    """Returns `ImageDataLoaders` of fastai for the same images, with the same normalisation."""
     kwargs = {"item_tfms": Resize(12), "batch_tfms": [Normalize.from_stats(*dls.stats, cuda=False)], **kwargs}
     return ImageDataLoaders.from_folder(
         root, train="train", valid="valid", bs=dls.train.bs, val_bs=dls.valid.bs, num_workers=0, device="cpu", **kwargs
@@ -36,7 +36,7 @@ def plain_dls(root, dls, **kwargs):
 
 
 def by_path(dl) -> dict:
-    """The file of each image, and the image as the model gets it, in any order of the loader."""
+    """Returns the input of the model for each file, independent of the order of the loader."""
     idxs = list(dl.get_idxs())
     same = dl.new(get_idxs=lambda: idxs, drop_last=False)
     images = torch.cat([x for x, *_ in same])
@@ -108,7 +108,7 @@ def test_what_cannot_work_says_why(root):
     floats = [*dls.train.after_item.fs, ToFloat()]
     cases = {
         "bs is None": lambda: dls.train.new(bs=None),
-        "item transforms give float32": lambda: dls.train.new(after_item=floats).one_batch(),
+        "item transforms return float32": lambda: dls.train.new(after_item=floats).one_batch(),
         "test_dl takes a list": lambda: dls.test_dl(root / "valid" / "a" / "000.png"),
         "test_dl got an empty list": lambda: dls.test_dl([]),
         "ndarray: the item has no label": lambda: dls.test_dl([np.zeros((9, 9, 3), np.uint8)], with_labels=True),
@@ -122,7 +122,7 @@ def test_what_cannot_work_says_why(root):
         assert "\n" not in str(caught.value)
 
 
-# Looking at images
+# Showing images
 
 
 def colours(image) -> set:

@@ -1,4 +1,4 @@
-"""Freed batches leave the process, whatever small objects are made in between."""
+"""The memory of freed batches is returned to the system, even if small objects are allocated in between."""
 
 import platform
 import subprocess

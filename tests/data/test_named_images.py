@@ -1,4 +1,4 @@
-"""What a user names on a command line is found: files, folders, patterns, and a list on standard input."""
+"""Images named on the command line are found: files, folders, patterns and a list on standard input."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ def test_what_is_passed_over_is_said(there, caplog):
     (there / "empty").mkdir()
     assert list(named_images(["a", "empty"])) == ["a/1.png", "a/2.jpg", "a/deep/3.png"]
     assert [record.getMessage() for record in caplog.records] == [
-        "a: ignored: 1 file that is no image",
+        "a: ignored: 1 file that is not an image",
         "empty: no images in this folder",
     ]
 

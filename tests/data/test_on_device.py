@@ -1,4 +1,4 @@
-"""Augmentation in torch gives the bytes of the one in numpy, and a loader on a device the batches of one on a CPU."""
+"""Augmentation in torch returns the same bytes as in NumPy, and batches on a device equal those on a CPU."""
 
 import albumentations as A
 import numpy as np
@@ -63,7 +63,7 @@ def dls_of(root, **settings):
 
 @pytest.fixture
 def as_device(monkeypatch):
-    """From now on the CPU counts as a device that holds the images."""
+    """Treat the CPU as a device that keeps the images in its memory."""
 
     def switch(chunk=loader.DEVICE_CHUNK_BYTES):
         monkeypatch.setattr(loader, "HOST_DEVICE_TYPES", ())

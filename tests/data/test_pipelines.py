@@ -1,3 +1,5 @@
+"""Pipelines that mix transforms of the project with those of Albumentations."""
+
 import re
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Every kind of image becomes the RGB that a person sees, by one function, wherever it is used; damage is named."""
+"""Every kind of image is converted to upright RGB by one function; an error names a damaged image."""
 
 import io
 import zlib
@@ -15,10 +15,10 @@ from data.common.errors import DataError
 from data.image_transforms import OpenImage, SquareTensor
 from data.reading import fitted, open_rgb, read_pixels
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of the damage that is made here
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # about the files that are damaged on purpose
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 14, 3), dtype=np.uint8)
 GREY = PIXELS[..., 0]
-ORIENTATIONS = {  # what a person sees of PIXELS, by closed forms
+ORIENTATIONS = {  # PIXELS as displayed for each orientation
     1: PIXELS,
     2: PIXELS[:, ::-1],
     3: PIXELS[::-1, ::-1],
@@ -59,7 +59,7 @@ def test_exif_is_applied_to_every_kind_of_source(tmp_path, orientation):
             np.testing.assert_array_equal(seen(kind), ORIENTATIONS[orientation])
         assert not stream.closed
     upright = open_rgb(path)
-    np.testing.assert_array_equal(seen(upright), ORIENTATIONS[orientation])  # and not once more
+    np.testing.assert_array_equal(seen(upright), ORIENTATIONS[orientation])  # and it is not applied again
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp", "avif", "tif", "png"])
@@ -84,7 +84,9 @@ def test_arrays_of_more_than_8_bits_are_scaled_by_the_range_of_their_type(side):
 
 
 def grey16():
-    return (GREY.astype(np.uint16) * 257 * 0.1).astype(np.uint16)  # dark: no image's own range is stretched
+    return (GREY.astype(np.uint16) * 257 * 0.1).astype(
+        np.uint16
+    )  # dark, to check that the range of an image is not stretched
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
@@ -108,7 +110,7 @@ def test_integers_floats_and_inverted_16_bits():
 @pytest.mark.parametrize("values", [np.float32([[0, 200.0]]), np.float32([[0, np.nan]]), np.int32([[0, 70000]])])
 def test_values_beyond_the_range_are_refused_and_not_clipped(values):
     with pytest.raises(
-        DataError, match=r"(?s)a Image: not a readable image \(its values reach from .* keep within 0 and"
+        DataError, match=r"(?s)object of type Image: not a readable image \(its values range from .* must be from 0 to"
     ):
         open_rgb(Image.fromarray(values))
 
@@ -121,9 +123,9 @@ def test_values_beyond_the_range_are_refused_and_not_clipped(values):
         (np.zeros((3, 4, 5), np.uint8), "shape (3, 4, 5)"),
         (np.zeros((0, 4, 3), np.uint8), "shape (0, 4, 3)"),
         (torch.zeros(2, 3, 4, 4), "shape (2, 3, 4, 4)"),
-        (7, "a int: not an image; give a path, bytes, a stream, a PIL image, an array or a tensor"),
+        (7, "object of type int: not an image; give a path, bytes, a stream, a PIL image, an array or a tensor"),
         (b"no image", "an image of 8 bytes: not a readable image"),
-        (io.BytesIO(), "a BytesIO: not a readable image"),
+        (io.BytesIO(), "object of type BytesIO: not a readable image"),
     ],
 )
 def test_what_is_no_image_is_named(array, words):
@@ -185,7 +187,7 @@ def test_colours_are_converted_by_their_profile():
     for suffix in ("png", "jpg", "tif", "webp"):
         options = {"lossless": True} if suffix == "webp" else {"quality": 100} if suffix == "jpg" else {}
         found = seen(encoded(Image.fromarray(flat), suffix, icc_profile=profile, **options))
-        assert abs(found - flat[..., ::-1]).max() <= 8  # red and blue change places; gamma 2.2 is nearly sRGB's
+        assert abs(found - flat[..., ::-1]).max() <= 8  # red and blue are exchanged; gamma 2.2 is close to that of sRGB
     transparent = np.dstack([flat, np.full((8, 8), 128, np.uint8)])
     found = seen(encoded(Image.fromarray(transparent), icc_profile=profile))
     assert abs(found - over_white(flat[..., ::-1], transparent[..., 3])).max() <= 6
@@ -293,7 +295,7 @@ def test_whatever_the_damage_only_one_error_comes(suffix):
 
 
 TURNED = b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"  # the entry of an orientation
-BAD_EXIF = {  # and the orientation that can be read all the same
+BAD_EXIF = {  # damaged EXIF data, and the orientation that can still be read
     "cut off": (b"\0\x02\x01\x12\0\x03\0\0", 1),
     "no entries": (b"", 1),
     "a width in letters": (b"\0\x02" + TURNED + b"\x01\0\0\x02\0\0\0\x04abc\0" + bytes(4), 6),  # Pillow: struct.error

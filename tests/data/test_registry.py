@@ -1,4 +1,4 @@
-"""A new source is one new file: found, named in help texts and messages, opened, loaded."""
+"""A new source needs one new file; it is then listed in help texts and messages, and can be opened."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ from data.sources.registry import Splits, Suits, source
 
 @source("stripes", ".stripes", suits=Suits(mirror="none", crop=0.25))
 def stripes(data: str) -> Splits:
-    """Upright and level stripes, 8×8 pixels."""
+    """Pictures of vertical and horizontal stripes, 8×8 pixels."""
     root = home_path("data") / "stripes"
     upright = np.tile(np.array([0, 255] * 4, np.uint8), (8, 1))
     for label, pixels in {"upright": upright, "level": upright.T}.items():
@@ -37,7 +37,7 @@ def stripes(data: str) -> Splits:
 
 @pytest.fixture
 def stripes(tmp_path, monkeypatch):
-    """A new file in the package of sources."""
+    """Write a new file into the package of sources."""
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "stripes.py").write_text(STRIPES)
     monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path / "more")])
@@ -65,7 +65,7 @@ def test_a_file_with_the_suffix_of_a_source_is_one(stripes, tmp_path):
 
 
 def test_two_sources_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="two sources are named digits"):
+    with pytest.raises(ValueError, match="two sources have the name digits"):
         source("digits")(find("digits").splits)
 
 

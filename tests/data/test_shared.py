@@ -1,4 +1,4 @@
-"""What several processes make of one batch: disjoint parts, which together are the batch of a single process."""
+"""Several processes share each batch: their parts are disjoint, and together they are the batch of one process."""
 
 from itertools import chain
 

@@ -1,3 +1,5 @@
+"""Opening sources: splits, limits, holdout, fingerprints and error messages."""
+
 import os
 import subprocess
 import sys

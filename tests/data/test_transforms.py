@@ -1,3 +1,5 @@
+"""The batch transforms: reference results, and the distribution and independence of their random parameters."""
+
 from itertools import combinations
 
 import albumentations as A
@@ -114,13 +116,13 @@ def test_bad_settings_are_refused(make, settings):
         make(**settings)
 
 
-# What was drawn, read from the images that came out of the whole pipeline.
+# The random parameters, measured on the images that the whole pipeline returns.
 
 WHOLE = [BatchCrop(1, "constant"), BatchMirror(), BatchCutout(2, (0, 0, 200))]
 
 
 def drawn(pipeline=WHOLE, epoch=0, seed=0, first=0):
-    """The crop's offset, whether mirrored, and the cutout's corner for 50,000 images 8×8, N values each."""
+    """Returns crop offset, mirroring and cutout corner of 50,000 images of 8×8, N values each."""
     row, column = np.mgrid[1:9, 1:9].astype(np.uint8)
     images = np.broadcast_to(np.stack([row, column, 0 * row], -1), (N, 8, 8, 3))
     out = augment(pipeline, images, Keys.of(seed, epoch, np.arange(first, first + N))).astype(np.int16)
@@ -141,7 +143,7 @@ def drawn(pipeline=WHOLE, epoch=0, seed=0, first=0):
 
 
 def p_independent(a, b):
-    """The p-value of independence in the joint table of two draws."""
+    """Returns the p-value of a test that two random parameters are independent."""
     a, b = (np.unique(v, return_inverse=True)[1] for v in (a, b))
     table = np.zeros((a.max() + 1, b.max() + 1))
     np.add.at(table, (a, b), 1)
@@ -175,12 +177,12 @@ def test_the_rates_are_those_asked_for(p):
     got, spread = drawn(steps), 4 * (p * (1 - p) / N) ** 0.5
     assert abs(got["mirrored"].mean() - p) <= spread
     assert abs(got["hole"].mean() - p) <= spread
-    moved = (got["y"] != 1) | (got["x"] != 1)  # of nine offsets one moves nothing
+    moved = (got["y"] != 1) | (got["x"] != 1)  # one of the nine offsets leaves the image in place
     assert abs(moved.mean() - p * 8 / 9) <= 4 * 0.5 / N**0.5
 
 
 def test_the_same_step_twice_draws_twice():
-    """Were the two mirrors to fire together, they would undo each other."""
+    """If both mirrors were always applied together, they would cancel each other."""
     assert abs(drawn([BatchMirror(), BatchMirror()])["mirrored"].mean() - 0.5) < 4 * 0.5 / N**0.5
 
 
@@ -195,7 +197,7 @@ def test_alternating_mirror_shows_both_sides_in_two_epochs():
 
 
 def test_planted_children_that_share_a_seed_are_caught():
-    """`A.Compose(seed=…)` gives all children one seed: two flips, meant to be independent, fire together."""
+    """`A.Compose(seed=…)` sets the same seed for all its transforms, so two independent flips occur together."""
     pipeline = A.Compose([A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)], seed=0)
     image = np.arange(4, dtype=np.uint8).reshape(2, 2)
     out = np.stack([pipeline(image=image)["image"] for _ in range(2000)])
@@ -204,7 +206,7 @@ def test_planted_children_that_share_a_seed_are_caught():
 
 
 def test_the_same_flips_with_keys_are_independent():
-    """The same pipeline over a batch with keys: there stock transforms draw independently."""
+    """In a pipeline of the project the same transforms of Albumentations are independent."""
     pipeline = A.Compose([A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)], seed=0)
     images = np.broadcast_to(np.arange(4, dtype=np.uint8).reshape(2, 2, 1), (2000, 2, 2, 1))
     out = augment(steps_of(pipeline), images, keys_of(2000))

@@ -1,4 +1,4 @@
-"""A file that cannot be read is named before the first step, or left out where that is asked for."""
+"""An unreadable file is reported before the first step, or left out with `skip_bad`."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_a_colour_that_never_varies_has_the_deviation_1(make_folder, caplog):
         pixels = np.random.default_rng(i).integers(0, 256, (12, 12, 3), dtype=np.uint8)
         pixels[..., 1] = 77
         Image.fromarray(pixels).save(path)
-    for _ in range(2):  # measured, and as it was kept
+    for _ in range(2):  # computed, and then from the cache
         caplog.clear()
         dls = dls_of(root)
         assert dls.stats.std[1] == 1

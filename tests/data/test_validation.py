@@ -1,4 +1,4 @@
-"""A trained model's validation images: the validation split of any data, under the model's classes."""
+"""`validation_source` and `validation_batches`: the images and batches to validate a trained model on."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A callback that a setting turns on is one new file: the class, under the name of the field of `Recipe`."""
+"""A callback that a setting turns on needs one new file, which registers it under the name of the `Recipe` field."""
 
 import pytest
 from fastai.callback.core import Callback
@@ -10,7 +10,7 @@ from learners.session import SessionError
 
 @pytest.fixture
 def counter():
-    """The file that a contributor would write; the setting is an existing one."""
+    """The class that a contributor would write in a new file; here the setting is an existing one."""
     made = []
 
     @turned_on_by("cutout")
@@ -68,9 +68,9 @@ def test_a_run_that_lacks_a_callback_with_a_state_is_told_which(tiny, tmp_path):
     learn = image_learner(**tiny, cbs=[Kept(), Stop()], out=tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
         learn.fit_recipe(checkpoint_minutes=0)
-    goes_on = type("Stop", (Callback,), {})  # of the same name, as a file that was mended
-    with pytest.raises(SessionError, match="trained with the callback Kept, and this learner was not made so"):
-        resume_learner(tmp_path / "run", cbs=[goes_on()]).fit_recipe()
-    again = resume_learner(tmp_path / "run", cbs=[Kept(), goes_on()])
+    resumed = type("Stop", (Callback,), {})  # a class of the same name, as after a change of its file
+    with pytest.raises(SessionError, match="trained with the callback Kept, which this learner does not have"):
+        resume_learner(tmp_path / "run", cbs=[resumed()]).fit_recipe()
+    again = resume_learner(tmp_path / "run", cbs=[Kept(), resumed()])
     again.fit_recipe()
     assert again.kept.seen == len(again.fitted.steps)

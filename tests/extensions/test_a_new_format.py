@@ -1,4 +1,4 @@
-"""A new export format is one new file: a class with a suffix, a way to write and a way to load."""
+"""A new export format needs one new file: a class with a suffix, a method to write and a method to load."""
 
 import copy
 
@@ -13,7 +13,7 @@ from tests.learners.small_runs import NAMED, small_architecture
 
 @pytest.fixture
 def registered():
-    """The file that a contributor would write."""
+    """The class that a contributor would write in a new file."""
 
     @export_format("numpy")
     class Numpy:

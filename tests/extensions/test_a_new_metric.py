@@ -1,4 +1,4 @@
-"""A new metric is a function; every file and line that shows metrics takes its name."""
+"""A new metric is a function; every file and progress line shows it under the name of the function."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from learners import image_learner
 
 
 def top_5_accuracy(logits, targets):
-    """The fraction of targets among the five greatest logits."""
+    """Returns the fraction of targets that are among the five largest logits."""
     return (logits.topk(5).indices == targets[:, None]).any(1).float().mean()
 
 

@@ -1,4 +1,4 @@
-"""A new architecture is one new file: a class under the name that `model` gives it."""
+"""A new architecture needs one new file: a class that is registered under the name for the setting `model`."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from learners.run import RunDirectoryError
 
 @pytest.fixture
 def registered():
-    """The file that a contributor would write."""
+    """The class that a contributor would write in a new file."""
 
     @model("resnet34")
     class ResNet34(ResNet):
@@ -43,7 +43,7 @@ def test_it_trains_by_name_is_stored_by_name_and_is_loaded_again(registered, tin
     assert evaluate(tmp_path / "run")["accuracy"] == pytest.approx(results["accuracy"])
     assert type(load_run(tmp_path / "run").model) is registered
 
-    del MODELS["resnet34"]  # a session that has not imported the file
+    del MODELS["resnet34"]  # as in a session that has not imported the file
     with pytest.raises(RunDirectoryError, match="unknown architecture 'resnet34'"):
         load_run(tmp_path / "run")
 

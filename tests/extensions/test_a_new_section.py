@@ -1,4 +1,4 @@
-"""A new section of the report is one new file: a function under its title."""
+"""A new section of the report needs one new file: a function that is registered under its title."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from learners.answers.page import report_run
 from learners.answers.section import SECTIONS
 
 FILE = '''
-"""How many images there were."""
+"""The number of validation images."""
 
 from markupsafe import Markup
 

@@ -1,4 +1,4 @@
-"""A new source is one new file: a function that lists images with their labels, under the name that `data` gives it."""
+"""A new source needs one new file: a function that lists images, registered under the name for the setting `data`."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ SHORT = {"size": 8, "epochs": 1, "batch_size": 8, "device": "cpu"}
 
 
 def picture(i):
-    """Noise, red for even numbers and blue for odd ones."""
+    """Returns noise that is red for even numbers and blue for odd ones."""
     pixels = np.random.default_rng(i).integers(0, 100, (8, 8, 3), np.uint8)
     pixels[..., 2 * (i % 2)] += 150
     return Image.fromarray(pixels)
@@ -22,7 +22,7 @@ def picture(i):
 
 @pytest.fixture
 def colours(tmp_path):
-    """Twenty images of two colours in one folder, and the file that a contributor would write."""
+    """Twenty images of two colours, and the function that a contributor would write in a new file."""
     for i in range(20):
         picture(i).save(tmp_path / f"{i}.png")
 

@@ -1,4 +1,4 @@
-"""What happens to files: bytes that change, values of another type in JSON, cells that nobody expects in a table."""
+"""Strategies that damage files: changed bytes, JSON values of another type, and unexpected cells in a table."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-MARK = b"\xff\xd8\xff\xe1\x89PNG\0\0\0\0\xff\xff\xff\x7f"  # markers, and lengths that are too long
+MARK = b"\xff\xd8\xff\xe1\x89PNG\0\0\0\0\xff\xff\xff\x7f"  # markers of formats, and lengths that are too large
 VALUES = [
     *(None, True, False, 0, 1, -1, 3, 2**31, 2**63, 10**30, 0.5, -0.5, 1e308, float("nan"), float("inf")),
     *("", "x", "auto", "none", "\0", "a\nb\nc\nd", [], ["a"], [[]], [0, 0, 0], {}, {"a": 1}),
@@ -22,7 +22,7 @@ CELLS = [
 
 @st.composite
 def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
-    """The bytes with a few bits turned, overwritten, cut out, cut off, put in, or copied to another place."""
+    """Returns the bytes with a few of them flipped, overwritten, removed, truncated, inserted or copied."""
     data = bytearray(whole)
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
@@ -48,7 +48,7 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
 
 
 def places(value: Any, path: tuple = ()) -> Iterator[tuple]:
-    """The paths of all values within a document."""
+    """Yields the paths of all values in a document."""
     yield path
     if isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
@@ -57,7 +57,7 @@ def places(value: Any, path: tuple = ()) -> Iterator[tuple]:
 
 @st.composite
 def altered(draw: st.DrawFn, document: Any) -> Any:
-    """The document with one to three values replaced by others of any type, or removed."""
+    """Returns the document with one to three values removed, or replaced by values of any type."""
     document = deepcopy(document)
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(list(places(document))))
@@ -76,7 +76,7 @@ def altered(draw: st.DrawFn, document: Any) -> Any:
 
 
 def json_files(document: Any) -> st.SearchStrategy[bytes]:
-    """Files of an altered document, and damaged files of the document itself."""
+    """Returns files with an altered document, and damaged files with the original document."""
     text = json.dumps(document).encode()
     nested = st.integers(1, 200_000).map(lambda depth: b"[" * depth)
     return st.one_of(altered(document).map(lambda other: json.dumps(other).encode()), damaged(text), nested)
@@ -84,7 +84,7 @@ def json_files(document: Any) -> st.SearchStrategy[bytes]:
 
 @st.composite
 def tables(draw: st.DrawFn, rows: list[list[str]]) -> bytes:
-    """A CSV file of these rows with other cells, with cells too few or too many, or with rows that come twice."""
+    """Returns a CSV file of these rows with changed, missing or additional cells, or with repeated rows."""
     rows = deepcopy(rows)
     for _ in range(draw(st.integers(1, 4))):
         row = rows[draw(st.integers(0, len(rows) - 1))]

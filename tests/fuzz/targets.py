@@ -1,4 +1,4 @@
-"""What is fuzzed: the ways in which files come into the program, each with files to begin with."""
+"""The targets of the fuzzing: each way in which the program reads a file, with initial files."""
 
 import io
 import json
@@ -30,14 +30,14 @@ SIDE = 16
 
 @dataclass(frozen=True)
 class Target:
-    """A way in for files.
+    """One way in which the program reads a file.
 
     Attributes:
-        name: what is read.
-        path: where the file is put.
+        name: name of the target.
+        path: path to which each file is written.
         read: reads the file as the program does.
-        files: what it may hold, hardly ever a file in order.
-        settings: of a recipe that an error may name instead of the file, in the words of whoever reads them.
+        files: contents of the files, nearly all of them damaged.
+        settings: settings of a recipe that an error message may name instead of the file.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Target:
 
 
 class OneLayer(nn.Sequential):
-    """The smallest net with statistics of its own."""
+    """A minimal model with batch normalisation, which has running statistics."""
 
     def __init__(self, n_classes: int, in_channels: int = 3) -> None:
         layers = nn.Conv2d(in_channels, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten()
@@ -56,7 +56,7 @@ class OneLayer(nn.Sequential):
 
 
 def pictures() -> list[bytes]:
-    """A small picture in every format, with EXIF data and with a colour profile where there may be."""
+    """Returns a small picture in every format, with EXIF data and a colour profile if the format allows them."""
     pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 4), dtype=np.uint8)
     colour, alpha = Image.fromarray(pixels[..., :3]), Image.fromarray(pixels)
     turned = Image.Exif()
@@ -90,7 +90,7 @@ def pictures() -> list[bytes]:
 
 
 def read_picture(path: Path) -> None:
-    """As `check` does, which tells the reason, and as training and prediction do."""
+    """Read a picture as `check`, prediction and training do."""
     examine(ImageFile(str(path.parent), "cat", path.name, 0, 0))
     for read in (lambda: open_rgb(path.read_bytes(), name=str(path)), lambda: read_pixels(path, SIDE)):
         read()
@@ -98,7 +98,7 @@ def read_picture(path: Path) -> None:
 
 
 def make_folder(root: Path) -> Path:
-    """Ten pictures in two classes."""
+    """Write ten pictures in two classes."""
     for number in range(10):
         path = root / ("cat", "dog")[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,14 +119,14 @@ def read_table(path: Path) -> None:
 
 
 class Enough(BaseException):
-    """Ends a training, and is nothing that a handler of errors would take for one."""
+    """Ends a training. It is not an `Exception`, so no error handler catches it."""
 
 
 class Stop(Callback):
-    """Ends a training as soon as it is where its checkpoint was written, and after two steps.
+    """Ends a training after two steps, as soon as their checkpoint is written.
 
     Attributes:
-        steps: of the class, for what an instance holds is part of the checkpoint.
+        steps: number of steps; a class attribute, because instance attributes are part of the checkpoint.
     """
 
     order = RESUME + 1
@@ -141,7 +141,7 @@ class Stop(Callback):
 
 
 def make_runs(folder: Path, root: Path) -> tuple[Path, Path]:
-    """A finished run, and one that has a checkpoint after two of its eight steps."""
+    """Returns a finished run, and a run with a checkpoint after two of its eight steps."""
     settings = {"model": "one-layer", "size": SIDE, "epochs": 2, "batch_size": 2, "device": "cpu", "workers": 1}
     finished, stopped = root / "finished", root / "stopped"
     image_learner(folder, out=finished, **settings).fit_recipe()
@@ -150,17 +150,19 @@ def make_runs(folder: Path, root: Path) -> tuple[Path, Path]:
     return finished, stopped
 
 
-StopAtOnce = type("Stop", (Stop,), {"steps": 0})  # before any step; it is known by the name of its class
+StopAtOnce = type(
+    "Stop", (Stop,), {"steps": 0}
+)  # stops before any step; a checkpoint identifies a callback by the name of its class
 
 
 def resume(path: Path) -> None:
-    """As `--resume` does, until the checkpoint was taken in."""
+    """Resume a run as `--resume` does, and stop when the checkpoint is loaded."""
     with suppress(Enough):
         resume_learner(path.parent, cbs=[StopAtOnce()]).fit_recipe()
 
 
 def state_files(state: dict[str, Any], scratch: Path) -> st.SearchStrategy[bytes]:
-    """Checkpoints with a right seal around an altered state."""
+    """Returns checkpoints of an altered state with a valid checksum."""
 
     def written(other: Any) -> bytes:
         checkpoint_file.write_state(scratch, other)
@@ -170,12 +172,12 @@ def state_files(state: dict[str, Any], scratch: Path) -> st.SearchStrategy[bytes
 
 
 def resealed(data: bytes) -> bytes:
-    """A right seal around any bytes."""
+    """Returns the bytes with a valid checksum."""
     return checkpoint_file._with_digest(data + bytes(2))
 
 
 def make_targets(root: Path) -> dict[str, Target]:
-    """All targets, by name, with their files below `root`."""
+    """Returns all targets by name, with their files below `root`."""
     folder = make_folder(root / "pictures")
     finished, stopped = make_runs(folder, root)
     recipe, model = (json.loads(path.read_text()) for path in (stopped / "recipe.json", finished / "model.json"))

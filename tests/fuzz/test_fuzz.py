@@ -1,7 +1,8 @@
-"""Whatever a file holds, reading it ends well or in one clear error that names it.
+"""Reading a file of any content succeeds or ends with one clear error that names it.
 
-In the suite each target gets a few dozen files, always the same, and the files in `corpus/`, which once failed. With
-FUZZ_SECONDS=600 as environment variable other files are made for that long, and those that fail are kept in `corpus/`.
+Each target is tested with a few dozen generated files, always the same, and with the files in `corpus/`, which once
+failed. With the environment variable FUZZ_SECONDS=600, other files are generated for 600 seconds, and those that fail
+are added to `corpus/`.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from learners.models import MODELS
 
 CORPUS = Path(__file__).with_name("corpus")
 NAMES = ["picture", "table", "recipe", "model", "weights", "checkpoint", "sealed archive", "sealed state"]
-AT_ONCE = 25  # files between two looks at the clock
+FILES_PER_ROUND = 25  # files that are read between two checks of the time
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "0"))
 COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
@@ -36,7 +37,7 @@ def targets(tmp_path_factory):
 
 
 def check(target: Target, content: bytes) -> None:
-    """Put the content in the place of the file, and read it: that ends well, or in an error that a user can act on."""
+    """Write the content to the path of the target and read it; assert that it succeeds or raises a clear `AppError`."""
     before = target.path.read_bytes() if target.path.exists() else b""
     target.path.write_bytes(content)
     try:
@@ -51,10 +52,10 @@ def check(target: Target, content: bytes) -> None:
 
 
 def fuzz(target: Target, count: int, number: int | None = None) -> list[bytes]:
-    """Read so many files of a target; the same ones for the same seed, and where none is given.
+    """Read `count` generated files of a target; they are the same for the same seed, and without a seed.
 
     Returns:
-        What they held, the last first.
+        The contents of the files, the last one first.
     """
     seen: list[bytes] = []
 
@@ -73,7 +74,7 @@ def fuzz(target: Target, count: int, number: int | None = None) -> list[bytes]:
 
 
 def keep(target: Target, content: bytes) -> Path:
-    """Keep a file that failed, so that it is tried from now on."""
+    """Store a file that failed in the corpus, so that it is tested from now on."""
     path = CORPUS / target.name / hashlib.sha256(content).hexdigest()[:12]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -102,8 +103,8 @@ def test_for_so_many_seconds(targets, capsys):
     while time.monotonic() < end:
         name, target = next(turns)
         try:
-            counts[name] += len(fuzz(target, AT_ONCE, numbers.randrange(2**32)))
-        except Exception as error:  # noqa: BLE001  whatever it is, it is what is looked for
+            counts[name] += len(fuzz(target, FILES_PER_ROUND, numbers.randrange(2**32)))
+        except Exception as error:  # noqa: BLE001  any exception is a failure to report
             failures.append("".join(traceback.format_exception(error)))
     with capsys.disabled():
         print("", f"files that were read: {dict(counts)}", *failures, sep="\n")

@@ -1,4 +1,4 @@
-"""Runs of a small stochastic net, in processes that tests can kill: 96 digits, 6 steps an epoch, 3 epochs."""
+"""Runs of a small stochastic net in processes that tests can kill: 96 digits, 6 steps per epoch, 3 epochs."""
 
 import csv
 import hashlib
@@ -25,7 +25,7 @@ processes = multiprocessing.get_context("forkserver")
 
 
 class Draws(Callback):
-    """Every library's random numbers reach the result."""
+    """A callback that makes the result depend on the random numbers of every library."""
 
     run_valid = False
 
@@ -35,7 +35,7 @@ class Draws(Callback):
 
 
 class Kill(Callback):
-    """SIGKILL after so many steps, once the checkpoint of the last of them is whole; or in the next validation."""
+    """A callback that sends SIGKILL after some steps and their checkpoint, or in the next validation."""
 
     order = 95
 
@@ -49,24 +49,24 @@ class Kill(Callback):
 
 
 def small_net(seed=0):
-    """Batch statistics and dropout, so that buffers and torch's own generator matter too."""
+    """Return a net with batch norm and dropout, so that buffers and torch's generator affect the result."""
     torch.manual_seed(seed)
     layers = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     return nn.Sequential(*layers, nn.Dropout(0.2), nn.Linear(8, 10))
 
 
 def learner(seed, *instruments, **settings):
-    """Of a run that begins with the weights of `seed`, in a session with random states of its own."""
+    """Return the learner of a new run with weights of `seed`, after setting the global random states."""
     return observed(image_learner(**SMALL | settings, model=small_net(seed), cbs=[Draws()]), seed, *instruments)
 
 
 def resumed(out, seed, *instruments, **settings):
-    """Of a run that goes on, with a net of other weights."""
+    """Return the learner of a resumed run, whose net first has other weights."""
     return observed(resume_learner(out, model=small_net(seed), cbs=[Draws()], **settings), seed, *instruments)
 
 
 def observed(learn, seed, *instruments):
-    """With callbacks of the test that are no part of the session: a resumed run is not asked for them."""
+    """Add callbacks that do not count as callbacks of the session, so that a resume does not require them."""
     random.seed(seed)
     np.random.seed(seed)
     learn.add_cbs(instruments)
@@ -79,12 +79,12 @@ def begin(out, *cbs, minutes=0, **settings):
 
 
 def go_on(out, *cbs, minutes=0, **settings):
-    """With other random states and weights than those that the run began with."""
+    """Resume a run with other random states and weights than it began with."""
     return resumed(out, 2, *cbs, **settings).fit_recipe(checkpoint_minutes=minutes)
 
 
 def in_process(job, *args, **kwargs) -> int:
-    """The exit code of `job(*args, **kwargs)` in a process of its own; minus the signal that killed it."""
+    """Run `job(*args, **kwargs)` in a process, and return its exit code, or minus the signal that killed it."""
     process = processes.Process(target=_forking, args=(job, *args), kwargs=kwargs)
     process.start()
     process.join(120)
@@ -92,13 +92,13 @@ def in_process(job, *args, **kwargs) -> int:
 
 
 def _forking(job, *args, **kwargs):
-    """Loaders start their workers as in an ordinary process; the server's own would outlive a killed run."""
+    """Call a job with forked data workers; workers of the fork server would outlive a killed run."""
     multiprocessing.set_start_method("fork", force=True)
     job(*args, **kwargs)
 
 
 def outcome(run):
-    """All that a run leaves, times aside, in a form that compares bit for bit."""
+    """Return the results of a run without times, in a form that can be compared bit for bit."""
     state = read_state(run / "checkpoint.pt")
     state["callbacks"]["history"].pop("elapsed")
     state["callbacks"].pop("loader_wait", None)
@@ -118,7 +118,7 @@ def _without_times(row):
 
 
 def _exact(value):
-    """Tensors become their type, shape and digest."""
+    """Replace tensors by their type, shape and digest."""
     if isinstance(value, torch.Tensor):
         digest = hashlib.sha256(value.contiguous().numpy().tobytes()).hexdigest()
         return str(value.dtype), tuple(value.shape), digest
@@ -128,7 +128,7 @@ def _exact(value):
 
 
 class SmallNet(nn.Sequential):
-    """As `small_net`, as an architecture that a recipe can name."""
+    """The net of `small_net`, as an architecture that can be registered."""
 
     def __init__(self, n_classes=10, in_channels=3):
         layers = nn.Conv2d(in_channels, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
@@ -137,7 +137,7 @@ class SmallNet(nn.Sequential):
 
 @contextmanager
 def small_architecture():
-    """In this context the recipes' `model` may be small."""
+    """Register the architecture `small` in this context."""
     MODELS["small"] = SmallNet
     try:
         yield
@@ -149,7 +149,7 @@ NAMED = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 3
 
 
 class Interrupted(Callback):
-    """Ctrl-C in a step, `at` steps from the beginning, once the checkpoints before it are on the disk."""
+    """A callback that raises KeyboardInterrupt in step `at`, once the earlier checkpoints are on the disk."""
 
     run_valid = False
 
@@ -164,6 +164,6 @@ class Interrupted(Callback):
 
 
 def history_of(run):
-    """The rows of `history.csv`, times aside."""
+    """Return the rows of `history.csv` without times."""
     with (run / "history.csv").open() as file:
         return [_without_times(row) for row in csv.DictReader(file)]

@@ -1,4 +1,4 @@
-"""With an average of the weights, whoever looks at the model sees what was measured, however a fit ends."""
+"""With an average of the weights, the model holds the validated weights, however a fit ends."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def equal(ours, theirs):
 
 
 class Watch(Callback):
-    """The trained weights after each step, and those of each validation and of the callbacks after it."""
+    """Records the weights after each step, in each validation, and in callbacks after it."""
 
     order = 90
 
@@ -45,7 +45,7 @@ class Watch(Callback):
         self.seen.append(weights(self.model))
 
     def is_mean(self, model):
-        """Whether the model holds the plain mean of all steps."""
+        """Return whether the model holds the plain mean of the weights of all steps."""
         for name, tensor in weights(model).items():
             mean = torch.stack([step[name].double() for step in self.trained]).mean(0)
             if not torch.allclose(tensor.double(), mean, rtol=1e-4, atol=1e-6):
@@ -82,7 +82,7 @@ def test_a_run_that_stops_early_leaves_the_model_that_was_measured_last(learn):
 
 
 class Ends(Callback):
-    """Raises at an event in the second epoch; of steps, those of training."""
+    """Raises at an event of the second epoch; at events of a step, only in training."""
 
     order, run_valid = -30, False  # before the average has seen the event
 

@@ -1,4 +1,4 @@
-"""A run with callbacks of fastai that is resumed is the run that was never interrupted."""
+"""A resumed run with callbacks of fastai equals the uninterrupted run."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def test_the_resumed_run_is_the_uninterrupted_one(tmp_path, make, at):
 
 
 class Take(Callback):
-    """Captures the state after so many steps, as a checkpoint does."""
+    """Captures the state after a number of steps, as a checkpoint does."""
 
     order, run_valid = 90, False
 
@@ -89,7 +89,7 @@ def test_gradients_that_are_being_added_up_go_on(tmp_path):
 
 
 class Holds(Callback):
-    """A state in a tensor of a fixed size."""
+    """A callback whose state is a tensor of a fixed size."""
 
     def __init__(self, size):
         self.values = torch.zeros(size)

@@ -1,6 +1,6 @@
-"""When a captured pass may stand for the model, and that a run with one is the run without.
+"""A captured pass replaces the model only where that is correct, and a run with one equals the run without.
 
-A capture of our own stands in for CUDA's: like it, it runs in memory that it overwrites, and calls no hook.
+These tests use a substitute for CUDA's capture, which also reuses its memory and calls no hooks.
 """
 
 import logging
@@ -19,7 +19,7 @@ SETTINGS = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs"
 
 
 class Fake(torch.autograd.Function):
-    """One node for the whole pass, whose logits and gradients are written into the same memory each time."""
+    """One autograd function for the whole pass, which writes logits and gradients into the same memory each time."""
 
     @staticmethod
     def forward(ctx, tape, x, *params):
@@ -55,14 +55,14 @@ class Tape:
 
 
 class Deaf(Tape):
-    """A capture that goes wrong: it replays the batch that it was made with."""
+    """A wrong capture, which always replays the batch that it was made with."""
 
     def __call__(self, x):
         return super().__call__(self.static.clone())
 
 
 class Frozen(Tape):
-    """A capture that goes wrong: it replays the weights that it was made with."""
+    """A wrong capture, which always uses the weights that it was made with."""
 
     def __init__(self, model, sample):
         super().__init__(model, sample)
@@ -84,7 +84,7 @@ def learner(**settings):
 
 @pytest.fixture
 def captured(monkeypatch):
-    """Learners on a CPU use a graph, made by this capture."""
+    """Return a function that makes learners on a CPU use a graph of a given capture."""
     tapes = []
 
     def use(capture=Tape):
@@ -196,7 +196,7 @@ def test_a_model_that_has_a_hook_is_not_captured(captured, caplog):
 
 
 class Change(Callback):
-    """Does something to the model before a training step of the second epoch."""
+    """Changes the model before a training step of the second epoch."""
 
     run_valid = False
 
@@ -229,7 +229,7 @@ def test_a_model_that_changes_is_run_eagerly_from_then_on(captured, caplog, chan
 
 
 class KeepAll(Callback):
-    """Keeps what a step leaves, as a user's callback may."""
+    """Keeps the tensors of each step, as a user's callback may."""
 
     run_valid = False
 
@@ -251,7 +251,7 @@ def test_answers_that_a_callback_keeps_stay_as_they_were(captured):
 
 
 class Accumulate(Callback):
-    """Steps once for two batches."""
+    """Accumulates the gradients of two batches before each step."""
 
     run_valid = False
 
@@ -295,7 +295,7 @@ def test_the_finder_steps_a_twin_that_no_graph_stands_for(captured):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_replays_the_eager_step(caplog):
-    """The real capture: it is trusted, its gradients are the eager step's, and a run with it learns."""
+    """CUDA's capture is accepted, its gradients equal those of the eager step, and a run with it learns."""
     learn = learner(device="cuda")
     graphed = trusted_graph(learn)
     assert graphed is not None, caplog.text

@@ -1,4 +1,4 @@
-"""What is asked of a learner about its data: training images as they are, export, batches of one image."""
+"""Methods of a learner that use its data: training images without augmentation, export, batches of one image."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def learn(tiny, tmp_path):
 
 
 def training_images(learn) -> tuple[Tensor, Tensor]:
-    """All of them as the files hold them, with their labels."""
+    """Return all training images without augmentation, and their labels."""
     dl = learn.dls.test_dl(list(learn.dls.source.train), with_labels=True)
     return tuple(torch.cat([part.as_subclass(Tensor) for part in parts]) for parts in zip(*dl, strict=True))
 
@@ -69,7 +69,7 @@ def test_show_results_draws_in_one_figure_without_fastai_s_star_imports(learn):
 
 
 class Unpicklable(Callback):
-    """Stands for whatever goes wrong while a learner is written."""
+    """An object that cannot be pickled, so that writing a learner fails."""
 
     def __reduce__(self):
         raise RuntimeError("the disk is full")

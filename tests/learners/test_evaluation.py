@@ -1,4 +1,4 @@
-"""`evaluate` measures what the learner measures, without waiting for fastai."""
+"""`evaluate` has the results of the learner, without importing fastai."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ print('end', present())
 
 
 def test_the_first_batch_waits_for_neither_fastai_nor_what_fastai_brings(run):
-    """scikit-learn, which imports pandas where that is installed, comes after the last batch."""
+    """scikit-learn, which imports pandas if it is installed, is imported after the last batch."""
     command = [sys.executable, "-c", CODE.format(run=str(run))]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     lines = done.stdout.strip().splitlines()

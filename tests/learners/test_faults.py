@@ -1,4 +1,4 @@
-"""What a run survives, and what it says where it cannot."""
+"""Faults that a run survives, and the messages about those that it does not survive."""
 
 import logging
 import os
@@ -60,7 +60,7 @@ def test_what_is_no_number_ends_the_run_and_stays_out_of_its_files(tmp_path, eve
 
 
 def leave_a_loss_unseen(learn):
-    """As on a GPU, where losses are looked at every 50 steps."""
+    """Check the loss only every 50 steps, as on a GPU."""
     learn.finite_loss.pending.append((torch.tensor(torch.nan), 0, 4, 0.1))
 
 
@@ -71,7 +71,7 @@ def test_losses_are_looked_at_before_a_checkpoint(tmp_path):
 
 
 class FullDisk(Callback):
-    """From one step to another no file of this process may grow past 1 kB."""
+    """Limits the size of files of this process to 1 kB between two steps."""
 
     run_valid = False
 
@@ -91,7 +91,7 @@ def limit_files(size):
 
 @contextmanager
 def free_disk_afterwards():
-    """Lifts the limit before the test ends: pytest writes its result to an output that may itself be a long file."""
+    """Remove the limit before the test ends, because pytest may write its results to a longer file."""
     try:
         yield
     finally:
@@ -223,7 +223,7 @@ def start(*flags):
 
 
 def end_after_first_epoch(process, number):
-    """Send the signal once an epoch is told of; the exit code and what was said."""
+    """Send the signal after the first line about an epoch; return the exit code and stderr."""
     said = []
     for line in process.stderr:
         said.append(line)
@@ -235,7 +235,7 @@ def end_after_first_epoch(process, number):
 
 
 def test_sigterm_ctrl_c_and_sigkill_on_the_command_line(tmp_path):
-    """The whole app, with the real network."""
+    """The command line with ResNet18, as a user runs it."""
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items() if name != "epochs"]
     out, straight = tmp_path / "run", tmp_path / "straight"
     uninterrupted = start(*flags, "--epochs", 4, "--out", straight)

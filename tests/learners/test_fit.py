@@ -1,4 +1,4 @@
-"""`fit_recipe` trains as the recipe says, and the run directory holds what was measured."""
+"""`fit_recipe` trains as the recipe says, and the run directory holds the results."""
 
 import csv
 import json
@@ -100,7 +100,7 @@ def test_one_seed_is_one_run_whatever_the_workers_and_the_session_before(tmp_pat
 
 
 class Peek(Callback):
-    """Looks at a training batch after every epoch, as a curious user would."""
+    """Reads a training batch after every epoch."""
 
     def after_epoch(self):
         self.dls.train.one_batch()

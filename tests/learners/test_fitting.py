@@ -1,4 +1,4 @@
-"""`fit` has fastai's arguments, and leaves learner and callbacks in order however it ends."""
+"""`fit` has fastai's arguments, and restores learner and callbacks however it ends."""
 
 import inspect
 
@@ -44,7 +44,7 @@ def test_fit_has_fastais_arguments_and_lr_find_their_names():
 
 
 class Steps(Callback):
-    """What the optimizer had in each step."""
+    """Records the settings of the optimizer in each step."""
 
     def before_fit(self):
         self.rates, self.decays = [], []
@@ -92,7 +92,7 @@ def test_a_weight_decay_holds_for_one_fit(learn, error):
 
 
 class Told(Callback):
-    """Which of the last events were fired."""
+    """Records which events at the end of a fit were fired."""
 
     def __init__(self):
         self.events = []
@@ -175,7 +175,7 @@ def test_mixed_precision_that_is_interrupted_leaves_no_autocast(learn):
 
 
 class Entered(Callback):
-    """A callback that is a context."""
+    """A callback that is a context manager."""
 
     def __init__(self):
         self.log = []
@@ -203,7 +203,7 @@ def test_callbacks_that_are_contexts_are_entered_around_each_fit_and_validation(
 
 @pytest.fixture
 def terminal(monkeypatch, capfd):
-    """What appears on a terminal since the last call."""
+    """A function that returns the text on a terminal since the last call."""
     monkeypatch.setenv("FORCE_COLOR", "1")  # what rich takes for a terminal
     return lambda: "".join(capfd.readouterr())
 
@@ -244,7 +244,7 @@ def test_fastais_own_progress_and_graph_can_be_added(learn, capfd):
 def test_a_callback_that_cannot_work_says_what_it_needs(learn, cb, condition):
     with pytest.raises(TrainingError) as raised:
         learn.fit(1, cbs=cb())
-    assert f"a callback cannot work here: AssertionError at `{condition}`" in str(raised.value)
+    assert f"a callback cannot run with this learner: AssertionError at `{condition}`" in str(raised.value)
 
 
 def test_an_index_error_of_ones_own_stays_as_it_is(learn):
@@ -297,7 +297,7 @@ CANCELS = (CancelBatchException, CancelTrainException, CancelValidException, Can
 @pytest.mark.parametrize("error", CANCELS, ids=lambda error: error.__name__)
 @pytest.mark.parametrize("event", EVENTS[1:-1])
 def test_what_is_cancelled_anywhere_leaves_a_learner_that_fits(learn, event, error):
-    """Where fastai lets the exception through, it goes through here too."""
+    """An exception that fastai's `fit` raises is raised here, too."""
     try:
         learn.fit(2, 0.01, cbs=Fails(event, error))
     except error:

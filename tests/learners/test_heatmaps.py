@@ -1,4 +1,4 @@
-"""A run keeps the heatmaps that suit it, the user's word wins, and runs of earlier versions are explained too."""
+"""The heatmap method and layer of a run: stored at its end, overridden by the user, and chosen for older runs."""
 
 import json
 
@@ -18,7 +18,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def old_run(run, tmp_path):
-    """As an earlier version left it."""
+    """A run of an earlier version, whose `model.json` has no heatmaps."""
     for name in ("model.json", "model.safetensors", "recipe.json"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     description = json.loads((run / "model.json").read_text())
@@ -33,7 +33,7 @@ def test_a_run_keeps_what_was_chosen_on_its_training_images(run):
     assert {score["method"] for score in kept["scores"]} == {"extremal", "gradcam"}
     chosen = run_heatmaps(run, load_run(run, device="cpu"), None, None)
     assert (chosen.method, chosen.layer) == (kept["method"], kept["layer"])
-    assert chosen.reason == f"{kept['reason']}; kept in model.json"
+    assert chosen.reason == f"{kept['reason']}; stored in model.json"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Folders that are not as they should be: classes of very different size, files that cannot be read."""
+"""Folders with classes of very different size, and with files that cannot be read."""
 
 import json
 import pickle
@@ -22,7 +22,7 @@ FLAGS = [part for name, value in SHORT.items() for part in (f"--{name.replace('_
 
 @pytest.fixture
 def uneven(tmp_path):
-    """Of `many` 44 training images, of `few` 4, and 4 of each to validate on."""
+    """A folder with 44 training images of `many`, 4 of `few`, and 4 validation images of each."""
     rng = np.random.default_rng(0)
     for folder, count in {"train/many": 44, "train/few": 4, "valid/many": 4, "valid/few": 4}.items():
         (tmp_path / "images" / folder).mkdir(parents=True)
@@ -71,7 +71,7 @@ def test_a_balanced_run_trains_with_the_weights_and_validates_without(uneven, ca
 def test_strong_imbalance_is_said_in_one_line_and_moderate_is_not(uneven, caplog):
     image_learner(uneven, **SHORT)
     said = [r.getMessage() for r in caplog.records if "differ much" in r.getMessage()]
-    words = "44 training images of many and 4 of few; `balance` weighs the training loss by class"
+    words = "44 training images of many and 4 of few; `balance` weights the training loss by class"
     assert said == [f"the classes differ much in size: {words}"]
     caplog.clear()
     for i in range(4, 24):

@@ -1,4 +1,4 @@
-"""The initialisers do what their sources say, and nothing where they are off."""
+"""The initial weights are those of their sources, and unchanged if the setting is off."""
 
 import numpy as np
 import torch
@@ -9,13 +9,13 @@ from learners.initial_weights import whiten_stem, zero_residual_branches
 
 
 def images(n=60, side=12):
-    """Smooth colour images: neighbours correlate, as in photographs."""
+    """Return smooth colour images, whose adjacent pixels correlate as in photographs."""
     noise = torch.randn(n, 3, side + 2, side + 2, generator=torch.Generator().manual_seed(0))
     return torch.nn.functional.avg_pool2d(noise, 3, stride=1) + 0.3 * noise[:, [1, 2, 0], 1:-1, 1:-1]
 
 
 def patches(x):
-    """Every 3×3 patch as a row of 27 values, float64, by numpy alone."""
+    """Return every 3×3 patch as a row of 27 values, float64, computed with numpy."""
     windows = sliding_window_view(x.double().numpy(), (3, 3), axis=(2, 3))  # N×C×h×w×3×3
     return windows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, 27)
 

@@ -1,4 +1,4 @@
-"""What a run reports is what it saved: metrics.json and `evaluate` agree to the last digit, whatever ended it."""
+"""The metrics of a run are those of its saved model: metrics.json and `evaluate` agree to the last digit."""
 
 import json
 
@@ -85,7 +85,7 @@ def test_a_tracker_does_not_see_the_last_validation(tmp_path):
 
 
 def test_a_fit_that_ends_in_its_first_epoch_has_nothing_to_report(tmp_path):
-    with pytest.raises(TrainingError, match="before its first epoch was done"):
+    with pytest.raises(TrainingError, match="before its first epoch was complete"):
         run_with(tmp_path, EndAt(2))
 
 

@@ -1,4 +1,4 @@
-"""Muon's steps on filter banks, against singular values and plain SGD in float64."""
+"""Muon's updates of filters, against singular values and plain SGD in float64."""
 
 from copy import deepcopy
 
@@ -9,7 +9,7 @@ from learners.muon import FILTER_MOMENTUM, QUINTIC_COEFFICIENTS, Muon, orthogona
 
 
 def polynomial(s):
-    """What three iterations do to a singular value, in closed form."""
+    """Return a singular value after three iterations, in closed form."""
     a, b, c = QUINTIC_COEFFICIENTS
     for _ in range(3):
         s = a * s + b * s**3 + c * s**5
@@ -26,7 +26,7 @@ def test_the_singular_vectors_stay_and_the_values_follow_the_polynomial(shape):
 
 
 def test_bf16_of_a_gpu_keeps_the_singular_values_where_they_should_be():
-    """The iteration in bf16, as on a GPU: no singular value ends far from where the exact one does."""
+    """In bf16, as on a GPU, every singular value ends near that of the exact iteration."""
     matrices = torch.randn(2, 64, 576, generator=torch.Generator().manual_seed(0))
     exact = torch.linalg.svdvals(orthogonalised(matrices.double()))
     rough = torch.linalg.svdvals(orthogonalised(matrices.bfloat16()).double())

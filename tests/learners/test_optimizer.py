@@ -1,4 +1,4 @@
-"""The groups of parameters: what decays, what trains at a rate of its own, when it starts, and at which depth it is."""
+"""The parameter groups: weight decay, learning rate, start and depth."""
 
 import numpy as np
 import pytest
@@ -78,14 +78,14 @@ def test_muon_steps_the_filters_and_sgd_the_head():
 
 
 def test_muon_leaves_filters_alone_that_no_norm_follows():
-    """It rescales what it steps, which only a norm undoes; the bias of a convolution tells that there is none."""
+    """Muon rescales filters, which only a norm layer cancels; a convolution with a bias has no norm layer behind it."""
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, bias=False), nn.BatchNorm2d(4))
     (filters,) = of(param_groups(net, resolved(optimizer="muon")), orthogonal=True)
     assert [id(p) for p in filters.params] == [id(net[1].weight)]
 
 
 def test_the_recorded_rate_is_the_plan_s_where_the_first_group_has_another():
-    """The first group of Muon's body holds norm biases, which train several times as fast."""
+    """The first group of Muon's body holds norm biases, which have a larger learning rate."""
     settings = {"size": 8, "limit": 64, "batch_size": 16, "epochs": 2, "device": "cpu"}
     rows = {}
     for optimizer in ("sgd", "muon"):
@@ -98,7 +98,7 @@ def test_the_recorded_rate_is_the_plan_s_where_the_first_group_has_another():
 
 
 class OneOfEachKind(nn.Module):
-    """A matrix, the scale and bias of a norm, and the bias of the last layer: one number each."""
+    """A net of a matrix, the scale and bias of a norm layer, and a last bias, of one number each."""
 
     def __init__(self):
         super().__init__()
@@ -121,7 +121,7 @@ def test_a_step_of_each_kind_is_the_closed_form():
 
 
 def test_one_kernel_for_all_parameters_gives_the_steps_of_one_for_each():
-    """Ten steps in float64, with momentum and decay; where a device has no such kernel there is nothing to compare."""
+    """Ten steps in float64, with momentum and decay; skipped if the device has no fused kernel."""
     finals = []
     for fused in (True, False):
         torch.manual_seed(0)
@@ -141,7 +141,7 @@ def test_one_kernel_for_all_parameters_gives_the_steps_of_one_for_each():
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "muon"}])
 def test_momentum_follows_the_memory_layout_of_its_parameter(settings):
-    """A model that is converted between two steps, and one that is not, step alike."""
+    """A model that is converted between two steps gets the same updates as one that is not."""
     finals = []
     for converted in (False, True):
         torch.manual_seed(0)
@@ -188,7 +188,7 @@ def test_a_weight_decay_reaches_only_what_decays(opt):
 
 
 def test_what_a_callback_writes_into_hypers_reaches_the_optimizer(opt):
-    """fastai's `ReduceLROnPlateau` does this; a copy would swallow it."""
+    """fastai's `ReduceLROnPlateau` does this; it would have no effect on a copy."""
     for hyper in opt.hypers:
         hyper["lr"] *= 0.1
         hyper["mom"] = 0.5

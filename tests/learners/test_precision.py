@@ -1,4 +1,4 @@
-"""recipe.json says in which precision a run trained, as observed in its first step."""
+"""recipe.json holds the precision of a run, as observed in its first step."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`predict`: every file that can be read is answered, the others are named, and the files it writes are whole."""
+"""`predict` classifies every readable file, names the others, and writes its files atomically."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three digits, two of them with the same name in different folders, and a file that is no picture."""
+    """A folder of three digits, two with the same name in different folders, and a file that is not an image."""
     names = ["a/1.png", "b/1.png", "b/2.png"]
     for image, name in zip(open_source("digits", limit=64).valid[::20], names, strict=False):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -128,9 +128,9 @@ def test_the_method_is_the_one_that_the_run_keeps(run, folder, tmp_path, app, mo
 
 WRONG = {
     "a table that is a folder": (["--csv", "{folder}"], "name a file as --csv"),
-    "a table below a file": (["--csv", "{folder}/a/1.png/table.csv"], "cannot be made"),
+    "a table below a file": (["--csv", "{folder}/a/1.png/table.csv"], "cannot be created"),
     "a confidence above 1": (["--min-confidence", "1.5"], "--min-confidence 1.5"),
-    "pictures below a file": (["--cam", "{folder}/a/1.png"], "cannot be made"),
+    "pictures below a file": (["--cam", "{folder}/a/1.png"], "cannot be created"),
 }
 
 

@@ -1,4 +1,4 @@
-"""A `Predictor` answers about any kind of image, from the two files of a model alone."""
+"""A `Predictor` classifies images of any kind, with only the two files of a model."""
 
 import io
 import json
@@ -36,7 +36,7 @@ def paths(run):
 
 
 def copied(run, to, **changes):
-    """The two files of a model, with other entries of `model.json`."""
+    """Copy the two files of a model, and change entries of `model.json`."""
     to.mkdir()
     shutil.copy(run / "model.safetensors", to)
     (to / "model.json").write_text(json.dumps(json.loads((run / "model.json").read_text()) | changes))
@@ -93,7 +93,7 @@ def test_several_images_are_a_list_a_generator_or_an_array_of_them(run, paths):
 
 
 def test_answers_come_while_images_are_still_read(run, paths, monkeypatch):
-    monkeypatch.setattr("learners.predictor.PIXELS_AT_ONCE", {"cpu": 4 * 8 * 8})
+    monkeypatch.setattr("learners.predictor.BATCH_PIXELS", {"cpu": 4 * 8 * 8})
     asked = []
     images = (asked.append(path) or path for path in paths)
     stream = Predictor(run, device="cpu").stream(images)
@@ -114,7 +114,7 @@ def test_below_the_confidence_an_answer_is_unsure_and_keeps_its_guesses(run, pat
 
 
 class Alike(nn.Module):
-    """All classes are equal."""
+    """A net with equal logits for all classes."""
 
     def forward(self, x):
         return x.new_zeros(len(x), 300)

@@ -1,4 +1,4 @@
-"""Whatever draws in `fit_recipe` draws the same in every run of one seed; the session's generators stay as they are."""
+"""Random numbers in `fit_recipe` are the same in every run of a seed, and the session's generators do not change."""
 
 import random
 
@@ -21,7 +21,7 @@ def _small():
 
 
 class Noise(Callback):
-    """Draws from every library at each event of a step, and of an epoch."""
+    """Uses random numbers of every library at each event of a step and of an epoch."""
 
     run_valid = False
 
@@ -44,7 +44,7 @@ class DrawsWhileValidating(Callback):
 
 
 def disturb(number):
-    """The state in which a session happens to be."""
+    """Set the random states of a session to other values."""
     random.seed(number)
     np.random.seed(number)
     torch.manual_seed(number)

@@ -1,4 +1,4 @@
-"""The recipe checks itself and fills in what the data decide."""
+"""The recipe checks its settings, and fills in those that depend on the data."""
 
 import json
 import math

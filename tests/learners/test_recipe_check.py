@@ -1,4 +1,4 @@
-"""`fit_recipe` trains as the recipe says, or refuses before the first step and before anything is written."""
+"""`fit_recipe` trains as the recipe says, or fails before the first step and before any file is written."""
 
 from dataclasses import replace
 
@@ -82,7 +82,7 @@ REFUSED = {
     other_optimizer: "learn.opt_func was replaced; .* learn.fit_one_cycle",
     other_splitter: "learn.splitter was replaced",
     decayed: "learn.wd is 0.1; use the setting `weight_decay`",
-    frozen: r"2 parameters are frozen, as 0\.bias; call learn.unfreeze",
+    frozen: r"2 parameters are frozen, among them 0\.bias; call learn.unfreeze",
 }
 
 
@@ -132,7 +132,9 @@ def loaded(tmp_path):
 
 
 def test_a_loaded_learner_can_be_fitted_once_it_has_images(loaded, monkeypatch, tmp_path):
-    with pytest.raises(LearnerError, match=r"no images, as `load_learner` returns it; give it some: learn.dls ="):
+    with pytest.raises(
+        LearnerError, match=r"no images, because `load_learner` returned it; set its data loaders: learn.dls ="
+    ):
         loaded.fit(1)
     loaded.dls = loaders(loaded)
     before = loaded.validate()

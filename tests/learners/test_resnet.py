@@ -1,4 +1,4 @@
-"""The network is the one that the published figures are of."""
+"""The net is the published ResNet18 for CIFAR."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A run that was killed and resumed is the run that was never interrupted, bit for bit."""
+"""A killed and resumed run equals the uninterrupted run, bit for bit."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ from learners.run import Run
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
-    """A run without interruption, which wrote one checkpoint an epoch."""
+    """A run without interruption, which wrote one checkpoint per epoch."""
     out = tmp_path_factory.mktemp("straight") / "run"
     assert in_process(begin, out, minutes=5) == 0
     return out
@@ -75,7 +75,7 @@ def test_the_average_of_the_weights_goes_on_too(tmp_path, kill):
 
 
 class KillAtOnce(Callback):
-    """SIGKILL in the middle of a step, while a checkpoint may be half-written."""
+    """Sends SIGKILL in the middle of a step, while a checkpoint may be half-written."""
 
     run_valid = False
 
@@ -122,7 +122,7 @@ def test_ctrl_c_ends_after_the_step_and_the_same_session_can_go_on(tmp_path, exp
 
 @pytest.fixture
 def pythons_own_handler():
-    """As in a shell's foreground; in a shell's background Ctrl-C is ignored."""
+    """Set Python's handler of Ctrl-C, because a shell's background process ignores it."""
     former = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, former)
@@ -189,7 +189,7 @@ def test_what_is_no_run_is_named(app, tmp_path):
 
 
 class Stop(Callback):
-    """A run that fails on its own."""
+    """Ends a run with an error."""
 
     def before_batch(self):
         if self.train_iter == 4:
@@ -218,7 +218,7 @@ def test_a_run_that_began_before_a_setting_existed_goes_on(tmp_path):
 
 
 def with_former_names(recipe):
-    """The entries of a recipe as a run of November 2026 and before wrote them."""
+    """Return the entries of a recipe under the names that runs until November 2026 wrote."""
     former = {"norm_bias_lr_scale": "bias_lr", "zero_init_residual": "zero_init"}
     return {former.get(name, name): value for name, value in recipe.items()}
 

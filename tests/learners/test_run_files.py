@@ -1,4 +1,4 @@
-"""What the files of a run must hold, and how one that does not is refused."""
+"""The checks of a run's files, and the messages about invalid content."""
 
 import json
 
@@ -25,7 +25,7 @@ def run(tmp_path):
 
 
 def change(path, **entries):
-    """Change entries of a file of JSON; `...` removes one."""
+    """Change entries of a JSON file; the value `...` removes an entry."""
     content = json.loads(path.read_text()) | entries
     path.write_text(json.dumps({name: value for name, value in content.items() if value is not ...}))
 

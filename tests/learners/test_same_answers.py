@@ -1,6 +1,6 @@
-"""One run has one accuracy, to the last image: in `metrics.json`, as `evaluate`, for a `Predictor`, as ONNX, in fastai.
+"""`metrics.json`, `evaluate`, `Predictor`, ONNX and fastai agree on the accuracy of a run, to the last image.
 
-On digits, and on a folder whose images are stored in every way that a reader might get wrong.
+The runs are on digits, and on a folder of images in unusual formats.
 """
 
 import json
@@ -19,7 +19,7 @@ ROTATED = 6  # EXIF orientation
 
 
 def store(pixels, path, kind):
-    """Save H×W×3 pixels in one of several odd ways."""
+    """Save H×W×3 pixels in one of several unusual formats."""
     picture = Image.fromarray(pixels)
     if kind == "sixteen bits":
         Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(path.with_suffix(".png"))
@@ -43,7 +43,7 @@ KINDS = ("sixteen bits", "floats", "turned", "transparent", "palette", "inks")
 
 
 def odd_folder(root):
-    """Two classes, brighter above and brighter below, hard to tell under noise; 48 images each."""
+    """A folder of two noisy classes, brighter at the top and at the bottom, with 48 images each."""
     rng = np.random.default_rng(0)
     for label, slope in (("above", -1), ("below", 1)):
         (root / label).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What a session saves by itself is beside the files of the run, before, in and after it."""
+"""Files that a session saves itself are in the run directory, before, during and after the run."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What a session adds to a recipe is in `recipe.json`, and a run is resumed with it or not at all."""
+"""Additions of a session to its recipe are in `recipe.json`, and a resume requires them."""
 
 import json
 
@@ -97,7 +97,7 @@ class Watches(Callback):
 def test_a_further_callback_at_the_resume_is_only_told(tmp_path, caplog):
     interrupted(tmp_path / "run", {"cbs": [GradientClip]})
     resume_learner(tmp_path / "run", cbs=[Watches(), GradientClip()]).fit_recipe()
-    assert "is resumed with Watches, which it was not trained with" in caplog.text
+    assert "is resumed with additional callbacks: Watches" in caplog.text
 
 
 def test_other_metrics_at_the_resume_are_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""A step of this learner is fastai's: the same events, the same numbers, plain tensors."""
+"""A step of this learner has the events and the numbers of fastai's, with plain tensors."""
 
 from contextlib import contextmanager
 
@@ -27,7 +27,7 @@ WITHIN = ("before_batch", "after_pred", "after_loss", "before_backward", "before
 
 
 class Tell(Callback):
-    """Notes every event of a step, and raises at one of them."""
+    """Records every event of a step, and raises at one of them."""
 
     def __init__(self, at=None, error=None):
         self.told, self.at, self.error = [], at, error
@@ -71,7 +71,7 @@ def test_the_events_and_the_weights_are_fastais(at, error):
 
 
 class LateComer(Callback):
-    """Adds another callback in the middle of an epoch, and takes it away again."""
+    """Adds another callback in the middle of an epoch, and removes it again."""
 
     order = 1
 
@@ -104,7 +104,7 @@ def test_callbacks_without_an_event_are_not_called_for_it():
 
 
 class Types(Callback):
-    """What the tensors of a step are."""
+    """Records the types of the tensors of a step."""
 
     order = 1
 
@@ -140,7 +140,7 @@ def net():
 
 
 def by_hand(learn):
-    """Training losses by epoch, the validation loss and the averaged weights; SGD is not fused."""
+    """Return training losses by epoch, validation loss and averaged weights of a plain loop without fused SGD."""
     recipe, model = learn.plan, net()
     loss_func = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     conv, norm, head, decay = model[0], model[1], model[-1], {"weight_decay": recipe.weight_decay}

@@ -1,4 +1,4 @@
-"""A tracked run: the tracker has the figures of history.csv, the recipe and the curves, and the run is the same."""
+"""A tracker gets the rows of history.csv, the recipe and the curves, and does not change the run."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""Six views: each is what numpy makes of the image, and their weights are those of the source."""
+"""Six views: each equals the shifted image of numpy, and their weights are those of the source."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ WEIGHTS = {(0, 0): 0.5, (-1, -1): 0.25, (1, 1): 0.25}
 
 
 def moved(image, down, right):
-    """numpy's own: H×W moved, with the reflection of the border moved in."""
+    """Return an image H×W shifted with a reflected border, computed with numpy."""
     padded = np.pad(image, 1, mode="reflect")
     return padded[1 - down : 1 - down + image.shape[0], 1 - right : 1 - right + image.shape[1]]
 

@@ -1,4 +1,4 @@
-"""fastai's own verbs keep working on the learner, in memory and from files."""
+"""fastai's methods work on the learner, in memory and with files."""
 
 import io
 

@@ -1,1 +1,1 @@
-"""The kinds of findings, by what they look at."""
+"""The kinds of findings, grouped by subject; see `data.check.finding` for how to add one."""

@@ -1,4 +1,4 @@
-"""Files that cannot be read, or that are not what their name says."""
+"""Findings about files: unreadable ones, wrong suffixes, unusual shapes and animations."""
 
 import os
 from collections.abc import Iterator
@@ -8,33 +8,37 @@ from PIL import Image
 from data.check.finding import Case, finding
 from data.check.survey import Survey
 
-MAX_ASPECT_RATIO = 3  # times as long as wide: the square that is cut out shows less than a third
-MIN_SIDE_PIXELS = 8  # pixels, the least that the net can use
+MAX_ASPECT_RATIO = 3  # ratio of the sides above which a shape is unusual: the square crop shows less than a third
+MIN_SIDE_PIXELS = 8  # pixels; smallest side that the model can use
 
 
 @finding("stop", "empty files")
 def empty(survey: Survey) -> Iterator[Case]:
+    """Yield each file of 0 bytes, and each file that was deleted since it was listed."""
     for name, facts in zip(survey.names, survey.facts, strict=True):
         if facts.reason and not facts.bytes:
-            yield Case((name,), "0 bytes" if os.path.exists(name) else "gone")
+            yield Case((name,), "0 bytes" if os.path.exists(name) else "deleted")
 
 
-@finding("stop", "files that hold no image")
+@finding("stop", "files that are not images")
 def no_image(survey: Survey) -> Iterator[Case]:
+    """Yield each unreadable file whose format Pillow does not recognise."""
     for name, facts in zip(survey.names, survey.facts, strict=True):
         if facts.reason and facts.bytes and not facts.format:
             yield Case((name,), facts.reason)
 
 
-@finding("stop", "images that are cut off or damaged")
+@finding("stop", "truncated or damaged images")
 def damaged(survey: Survey) -> Iterator[Case]:
+    """Yield each unreadable file of a format that Pillow recognises."""
     for name, facts in zip(survey.names, survey.facts, strict=True):
         if facts.reason and facts.format:
             yield Case((name,), facts.reason)
 
 
-@finding("look", "files whose content is of another format than their name says")
+@finding("look", "files whose content has another format than their suffix")
 def misnamed(survey: Survey) -> Iterator[Case]:
+    """Yield each file whose format differs from that of its suffix."""
     known = Image.registered_extensions()
     for name, facts in zip(survey.names, survey.facts, strict=True):
         named = known.get(os.path.splitext(name)[1].lower())
@@ -43,11 +47,14 @@ def misnamed(survey: Survey) -> Iterator[Case]:
 
 
 def _family(kind: str) -> str:
-    return {"MPO": "JPEG", "JPEG2000": "JPEG 2000"}.get(kind, kind)  # a phone's photograph with a second one behind it
+    return {"MPO": "JPEG", "JPEG2000": "JPEG 2000"}.get(
+        kind, kind
+    )  # MPO is a JPEG file with a second picture, as some phones write it
 
 
-@finding("look", "images of an unusual shape, of which a square shows little")
+@finding("look", "images of an unusual shape, of which the square crop shows little")
 def shape(survey: Survey) -> Iterator[Case]:
+    """Yield each image that is more than three times as long as wide, or smaller than 8 pixels."""
     for name, facts in zip(survey.names, survey.facts, strict=True):
         short, long = sorted((facts.width, facts.height))
         if facts.format and (long > MAX_ASPECT_RATIO * short or short < MIN_SIDE_PIXELS):
@@ -56,6 +63,7 @@ def shape(survey: Survey) -> Iterator[Case]:
 
 @finding("look", "animations, of which the first frame is used")
 def animated(survey: Survey) -> Iterator[Case]:
+    """Yield each file with several frames, except for MPO."""
     for name, facts in zip(survey.names, survey.facts, strict=True):
         if facts.frames > 1 and facts.format != "MPO":
             yield Case((name,), f"{facts.frames} frames")

@@ -1,1 +1,1 @@
-"""Several runs beside each other: what differs in their recipes, curves, figures, and images that tell them apart."""
+"""The comparison of several runs: recipes, curves, metrics, and images that only one of two models gets right."""

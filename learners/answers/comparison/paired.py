@@ -1,4 +1,4 @@
-"""Two models on the same images: McNemar's test."""
+"""Compare two models on the same images with McNemar's test."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,13 @@ from learners.answers.outputs import Outputs
 
 @dataclass(frozen=True)
 class Paired:
-    """Where two models differ.
+    """The images that only one of two models classifies correctly.
 
     Attributes:
-        first_only, second_only: the places of the images that only the one or only the other classifies correctly.
-        p: the two-sided p-value of McNemar's exact test: how probable a difference at least as uneven is between two
-            models that are equally good.
+        first_only: indices of the images that only the first model classifies correctly.
+        second_only: indices of the images that only the second model classifies correctly.
+        p: two-sided p-value of McNemar's exact test: the probability that two equally good models differ at least
+            this much.
     """
 
     first_only: np.ndarray
@@ -24,7 +25,7 @@ class Paired:
 
 
 def paired(first: Outputs, second: Outputs) -> Paired | None:
-    """Compare the answers of two models; None where they were not given the same images in the same order.
+    """Compare the outputs of two models; return None unless they are of the same images in the same order.
 
     Source: McNemar 1947, https://doi.org/10.1007/BF02295996; exact, by the binomial distribution.
     """

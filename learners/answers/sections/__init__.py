@@ -1,1 +1,1 @@
-"""The sections of the report, a file each; see `learners.answers.section`."""
+"""The sections of the report, one module per section; see `learners.answers.section`."""

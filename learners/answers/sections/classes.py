@@ -1,4 +1,6 @@
-"""Precision, recall and F1 of each class."""
+"""The section with precision, recall and F1 of each class."""
+
+import math
 
 from markupsafe import Markup
 
@@ -7,10 +9,10 @@ from learners.answers.prediction_metrics import class_metrics
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
 
-ONE_TABLE = 20  # classes; more of them stand in two columns where the page is wide
+MAX_TABLE_ROWS = 20  # classes in one table; of more, two tables are made, side by side if the page is wide
 TEMPLATE = """
-<p>Precision is the share of a class's predictions that are right, recall the share of its images that are found, F1
-their harmonic mean. The classes of lowest F1 stand first.</p>
+<p>Precision is the fraction of the predictions of a class that are correct, recall the fraction of its images that are
+classified correctly, F1 their harmonic mean. The classes with the lowest F1 come first.</p>
 <div class="columns">{% for rows in tables %}
 <div class="scroll"><table>
 <thead><tr><th>class</th><th class="n">precision</th><th class="n">recall</th><th class="n">F1</th>
@@ -27,9 +29,10 @@ their harmonic mean. The classes of lowest F1 stand first.</p>
 
 @section("Each class", order=50)
 def classes(report: RunReport) -> Markup | None:
+    """Return the table of classes, the lowest F1 first."""
     found = report.outputs
     if found is None:
         return None
     rows = sorted(class_metrics(found.logits, found.targets, found.classes), key=lambda row: row.f1)
-    half = len(rows) if len(rows) <= ONE_TABLE else -(-len(rows) // 2)
-    return render(TEMPLATE, tables=[rows[start : start + half] for start in range(0, len(rows), half)])
+    height = len(rows) if len(rows) <= MAX_TABLE_ROWS else math.ceil(len(rows) / 2)
+    return render(TEMPLATE, tables=[rows[start : start + height] for start in range(0, len(rows), height)])

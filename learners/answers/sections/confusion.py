@@ -1,4 +1,4 @@
-"""Which classes are taken for which: a grid of counts, and images of the most frequent confusions."""
+"""The section with the confusion matrix, and with images of the most frequent confusions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,11 @@ from learners.answers.prediction_metrics import confusions
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
 
-PAIRS, IMAGES = 12, 8  # confusions with images, and images of each
-NUMBERED = 20  # classes; a grid of more of them has no room for numbers
+MAX_PAIRS, MAX_IMAGES = 12, 8  # number of confusions that are shown with images, and images of each
+MAX_NUMBERED_CLASSES = 20  # number of classes up to which the cells of the matrix have numbers
 TEMPLATE = """
-<p>A row is a true class, a column what its images were taken for. Blue is right; orange is wrong, the darker the more
-often. Hover over a cell or tap it for its count; an outlined cell leads to its images.</p>
+<p>Rows are true classes, columns predicted classes. Blue cells are correct predictions; orange cells are errors, and
+darker where they are more frequent. Hover over a cell or tap it for its count. An outlined cell links to images.</p>
 <p class="readout" aria-live="polite">&nbsp;</p>
 <div class="scroll"><svg class="grid" role="img" aria-label="confusion matrix" viewBox="0 0 {{ side }} {{ side }}"
  style="min-width: {{ least }}px; max-width: {{ most }}px">
@@ -31,7 +31,7 @@ often. Hover over a cell or tap it for its count; an outlined cell leads to its 
  height="{{ cell * names|length }}"/>
 {% for c in cells %}
 {% if c.anchor %}<a href="#{{ c.anchor }}">{% endif %}
-<g><title>{{ names[c.true] }} taken for {{ names[c.predicted] }}: {{ "{:,}".format(c.count) }}</title>
+<g><title>{{ names[c.true] }} predicted as {{ names[c.predicted] }}: {{ "{:,}".format(c.count) }}</title>
 <rect class="{{ "right" if c.true == c.predicted else "wrong" }}{{ " linked" if c.anchor }}"
  x="{{ margin + cell * c.predicted }}" y="{{ margin + cell * c.true }}" width="{{ cell }}" height="{{ cell }}"
  fill-opacity="{{ "%.2f"|format(c.strength) }}"/>
@@ -44,20 +44,27 @@ often. Hover over a cell or tap it for its count; an outlined cell leads to its 
 <div class="worsts">
 {% for pair in pairs %}
 <article id="{{ pair.anchor }}">
-<h3>{{ pair.true }} taken for {{ pair.predicted }}, {{ "{:,}".format(pair.count) }}×</h3>
+<h3>{{ pair.true }} predicted as {{ pair.predicted }}, {{ "{:,}".format(pair.count) }}×</h3>
 <div class="images">{% for uri, name, sure in pair.images %}
 <figure><img src="{{ uri }}" alt="{{ name }}" title="{{ name }}"><figcaption>{{ sure }}</figcaption></figure>
 {% endfor %}</div></article>
 {% endfor %}
 </div>
-{% if pairs %}<p class="note">Below each image: the probability of the wrong class. The largest losses stand
+{% if pairs %}<p class="note">Below each image: the probability of the predicted class. The largest losses come
 first.</p>{% endif %}
 """
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """A cell of the grid that is not 0; `strength` is the opacity of its colour, from 0 to 1."""
+    """A cell of the matrix that is not 0.
+
+    Attributes:
+        true, predicted: indices of the classes.
+        count: number of images.
+        strength: opacity of the cell's colour, from 0 to 1.
+        anchor: anchor of the images of this confusion; empty without images.
+    """
 
     true: int
     predicted: int
@@ -68,6 +75,7 @@ class _Cell:
 
 @section("Confusions", order=60)
 def confusion(report: RunReport) -> Markup | None:
+    """Return the confusion matrix and images of the most frequent confusions."""
     found = report.outputs
     if found is None:
         return None
@@ -82,9 +90,10 @@ def confusion(report: RunReport) -> Markup | None:
 
 
 def _cells(counts: np.ndarray) -> list[_Cell]:
+    """Return the cells of the matrix that are not 0; the most frequent confusions have an anchor."""
     wrong = counts * (1 - np.eye(len(counts), dtype=int))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
-    most = {tuple(divmod(int(place), len(counts))) for place in order if wrong.flat[place]}
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
+    most_frequent = {tuple(divmod(int(i), len(counts))) for i in order if wrong.flat[i]}
     top, rows = max(int(wrong.max()), 1), counts.sum(1)
     return [
         _Cell(
@@ -92,28 +101,28 @@ def _cells(counts: np.ndarray) -> list[_Cell]:
             p,
             n := int(counts[t, p]),
             n / int(rows[t]) if t == p else 0.12 + 0.88 * (n / top) ** 0.7,
-            f"pair-{t}-{p}" if (t, p) in most else "",
+            f"pair-{t}-{p}" if (t, p) in most_frequent else "",
         )
         for t, p in np.argwhere(counts).tolist()
     ]
 
 
 def _pair(report: RunReport, found: Outputs, cell: _Cell) -> dict[str, Any]:
-    there = np.flatnonzero((found.targets == cell.true) & (found.predicted == cell.predicted))
-    sure = report.probabilities[there, cell.predicted]
-    first = np.argsort(-found.losses[there], kind="stable")[:IMAGES].tolist()
+    """Return classes, count and images of one confusion, the largest losses first."""
+    idxs = np.flatnonzero((found.targets == cell.true) & (found.predicted == cell.predicted))
+    idxs = idxs[np.argsort(-found.losses[idxs], kind="stable")][:MAX_IMAGES]
     images = [
-        (data_uri(pixels), found.names[there[n]], f"{sure[n]:.0%}")
-        for n in first
-        if (pixels := report.pixels(int(there[n]))) is not None
+        (data_uri(pixels), found.names[i], f"{report.probabilities[i, cell.predicted]:.0%}")
+        for i in idxs.tolist()
+        if (pixels := report.pixels(i)) is not None
     ]
     names = {"true": found.classes[cell.true], "predicted": found.classes[cell.predicted]}
     return names | {"anchor": cell.anchor, "count": cell.count, "images": images}
 
 
 def _sizes(names: list[str]) -> dict[str, Any]:
-    """Of the grid, in its own units: few classes have room for numbers, many have small cells."""
-    numbered = len(names) <= NUMBERED
+    """Return the sizes of the matrix in units of its SVG; with many classes cells are small and have no numbers."""
+    numbered = len(names) <= MAX_NUMBERED_CLASSES
     cell, font = (34, 11) if numbered else (11, 8.5)
     margin = min(max(map(len, names)), 24) * font * 0.6 + 8
     return {

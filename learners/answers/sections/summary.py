@@ -1,4 +1,4 @@
-"""What was trained on what, and how well, in one screen."""
+"""The section with the model, the data and the most important metrics on one screen."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from learners.answers.section import section
 TEMPLATE = """
 <p class="lead"><b>{{ model }}</b> ({{ "{:,}".format(metrics.parameters) }} parameters) was trained
 for {{ metrics.epochs }} epochs on {{ "{:,}".format(metrics.train_images) }} images of <b>{{ run.data }}</b> in
-{{ run.classes|length }} classes, and judged on {{ "{:,}".format(metrics.valid_images) }} validation images.</p>
+{{ run.classes|length }} classes, and evaluated on {{ "{:,}".format(metrics.valid_images) }} validation images.</p>
 <dl class="tiles">
 {% for name, value, note in tiles %}
 <div><dt>{{ name }}</dt><dd>{{ value }}</dd>{% if note %}<dd class="note">{{ note }}</dd>{% endif %}</div>
@@ -23,24 +23,26 @@ for {{ metrics.epochs }} epochs on {{ "{:,}".format(metrics.train_images) }} ima
 
 @section("Summary", order=10)
 def summary(report: RunReport) -> Markup:
+    """Return a sentence about the run, and tiles with its metrics."""
     facts = {"run": report.description, "model": report.model["architecture"], "metrics": report.metrics}
     return render(TEMPLATE, tiles=list(_tiles(report)), **facts)
 
 
 def _tiles(report: RunReport) -> Iterator[tuple[str, str, str]]:
-    """Name, value and note of each tile."""
+    """Yield name, value and note of each tile."""
     metrics = report.metrics
-    yield from _answers(report)
+    yield from _prediction_tiles(report)
     if "accuracy_tta" in metrics:
         yield "accuracy, six views", percent(metrics["accuracy_tta"]), "mean of six views of each image"
     if metrics.get("valid_loss") is not None:
         yield "validation loss", f"{metrics['valid_loss']:.4f}", ""
-    speed = f"{metrics['images_per_second']:,.0f} images a second on {metrics['device']}"
+    speed = f"{metrics['images_per_second']:,.0f} images per second on {metrics['device']}"
     yield "training time", duration(metrics["seconds"]), speed
-    yield "seed", str(metrics["seed"]), f"peak of the rate at epoch {metrics['peak_epoch']:.4g}"
+    yield "seed", str(metrics["seed"]), f"learning rate peaks at epoch {metrics['peak_epoch']:.4g}"
 
 
-def _answers(report: RunReport) -> Iterator[tuple[str, str, str]]:
+def _prediction_tiles(report: RunReport) -> Iterator[tuple[str, str, str]]:
+    """Yield the tiles that are computed from the outputs; without outputs, only the stored accuracy."""
     accuracy, outputs = report.metrics.get("accuracy"), report.outputs
     if outputs is None:
         if accuracy is not None:
@@ -51,7 +53,7 @@ def _answers(report: RunReport) -> Iterator[tuple[str, str, str]]:
     yield "accuracy", percent(right.value if accuracy is None else accuracy), interval
     top = top_accuracy(outputs.logits, outputs.targets)
     if top is not None:
-        yield "among the first five", percent(top), ""
+        yield "top-5 accuracy", percent(top), ""
     rows = [row for row in class_metrics(outputs.logits, outputs.targets, outputs.classes) if row.support]
     worst = min(rows, key=lambda row: row.f1)
     yield "weakest class", worst.name, f"F1 {percent(worst.f1)}"

@@ -1,6 +1,6 @@
-"""The registry of export formats. A new format is a new module of this package with a class under `@export_format`.
+"""The registry of export formats. A new format is a module in this package with a class under `@export_format`.
 
-Imports of torch and of the format's own libraries belong inside the methods, with `needed` for those that are optional.
+Import torch and the format's own libraries inside the methods, and optional ones within `needed`.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,37 +16,39 @@ if TYPE_CHECKING:
 
     from learners.end_to_end import EndToEnd
 
-Run = Callable[["np.ndarray"], "np.ndarray"]  # from pixels N×size×size×3, uint8, to probabilities N×C
+ExportedModel = Callable[["np.ndarray"], "np.ndarray"]  # from pixels N×size×size×3, uint8, to probabilities N×C
 
 
 class ExportError(InputError):
-    """A model cannot be exported as it was asked for."""
+    """A model cannot be exported with these arguments."""
 
 
 class Format(Protocol):
-    """One kind of file.
+    """A file format for exported models.
 
     Attributes:
-        suffix: of its files, with the dot.
+        suffix: file name suffix, with the dot.
     """
 
     suffix: str
 
     def write(self, model: "EndToEnd", size: int, facts: dict[str, Any], path: Path) -> None:
-        """Write the file.
+        """Write a model to a file.
 
         Args:
-            model: in eval mode, on the CPU.
-            size: side of its images, in pixels.
-            facts: what a user of the file has to know, in plain values; they are kept in the file.
+            model: the model, in eval mode and on the CPU.
+            size: side of the images, in pixels.
+            facts: metadata to write into the file, in plain values.
+            path: the file.
         """
         ...
 
-    def load(self, path: Path, model: "EndToEnd") -> Run:
-        """The file as a function, for the comparison with the model.
+    def load(self, path: Path, model: "EndToEnd") -> ExportedModel:
+        """Return the model in a file as a function, for the comparison with the original.
 
         Args:
-            model: that was exported, for formats that hold weights alone. It is not changed.
+            path: the file.
+            model: the original, for formats that hold weights alone; it is not changed.
         """
         ...
 
@@ -55,7 +57,11 @@ FORMATS: dict[str, Format] = {}
 
 
 def export_format(name: str) -> Callable[[type[Format]], type[Format]]:
-    """Register the decorated class under the name that `format` gives it."""
+    """Register the decorated class as a format.
+
+    Args:
+        name: the name for the argument `format` of `export`.
+    """
 
     def register(kind: type[Format]) -> type[Format]:
         FORMATS[name] = kind()
@@ -65,10 +71,10 @@ def export_format(name: str) -> Callable[[type[Format]], type[Format]]:
 
 
 def find_format(name: str) -> Format:
-    """The format of that name.
+    """Return the format of a name.
 
     Raises:
-        ExportError: there is none.
+        ExportError: there is no format of that name.
     """
     if name not in FORMATS:
         raise ExportError(f"`format` {name!r}: choose from {', '.join(sorted(FORMATS))}")
@@ -77,7 +83,7 @@ def find_format(name: str) -> Format:
 
 @contextmanager
 def needed(*packages: str) -> Iterator[None]:
-    """Name the command that installs what an import in this context lacks.
+    """In this context a failed import becomes an error that names the command to install the packages.
 
     Raises:
         ExportError: a package is missing.

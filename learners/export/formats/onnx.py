@@ -1,29 +1,30 @@
-"""ONNX: the graph and its weights in one file, for onnxruntime and whatever else reads ONNX."""
+"""The format ONNX: graph and weights in one file, for onnxruntime and other programs that read ONNX."""
 
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learners.export.formats import Run, export_format, needed
+from learners.export.formats import ExportedModel, export_format, needed
 
 if TYPE_CHECKING:
     from learners.end_to_end import EndToEnd
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
-PIXELS, PROBABILITIES = "pixels", "probabilities"
+PIXELS, PROBABILITIES = "pixels", "probabilities"  # names of the graph's input and output
 
 
 @export_format("onnx")
 class Onnx:
-    """The facts are the file's metadata, each as JSON."""
+    """ONNX files; each fact is an entry of the file's metadata, as JSON."""
 
     suffix = ".onnx"
 
     def write(self, model: "EndToEnd", size: int, facts: dict[str, Any], path: Path) -> None:
+        """Write a model to a file; see `Format.write`."""
         with needed(*PACKAGES):
-            import onnx_ir.passes.common  # of onnxscript
-            import onnxruntime  # noqa: F401  before the long part
-            import onnxscript  # noqa: F401  which torch asks for
+            import onnx_ir.passes.common  # part of onnxscript
+            import onnxruntime  # noqa: F401  a missing package is reported before the export, which takes long
+            import onnxscript  # noqa: F401  torch needs it
         import torch
 
         program = torch.onnx.export(
@@ -36,11 +37,12 @@ class Onnx:
             verbose=False,
         )
         assert program is not None
-        onnx_ir.passes.common.ClearMetadataAndDocStringPass()(program.model)  # each node names places on this machine
+        onnx_ir.passes.common.ClearMetadataAndDocStringPass()(program.model)  # nodes hold file paths of this machine
         program.model.metadata_props.update({name: json.dumps(value) for name, value in facts.items()})
         program.save(path, external_data=False)
 
-    def load(self, path: Path, model: "EndToEnd") -> Run:
+    def load(self, path: Path, model: "EndToEnd") -> ExportedModel:
+        """Return the model in a file as a function; see `Format.load`."""
         with needed(*PACKAGES):
             import onnxruntime
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -1,7 +1,7 @@
-"""safetensors: the weights alone, under the names of the net's own parameters, with all that a user of them must know.
+"""The format safetensors: the weights under the names of the net's parameters, and the metadata.
 
-For whoever builds the net in another program. A `resnet18` is torchvision's with a stem of 3×3 filters and without its
-max-pooling; where it says `downsample`, these names say `shortcut`.
+It is for programs that build the net themselves. A `resnet18` is torchvision's with a stem of 3×3 filters and without
+max-pooling; torchvision's `downsample` in the names is `shortcut` here.
 """
 
 import copy
@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learners.export.formats import Run, export_format
+from learners.export.formats import ExportedModel, export_format
 
 if TYPE_CHECKING:
     from learners.end_to_end import EndToEnd
@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 
 @export_format("safetensors")
 class Safetensors:
-    """The facts are the file's metadata, each as JSON."""
+    """safetensors files; each fact is an entry of the file's metadata, as JSON."""
 
     suffix = ".safetensors"
 
     def write(self, model: "EndToEnd", size: int, facts: dict[str, Any], path: Path) -> None:
+        """Write the weights of a model to a file; see `Format.write`."""
         from safetensors.torch import save
 
         weights = {name: tensor.contiguous() for name, tensor in model.net.state_dict().items()}
         path.write_bytes(save(weights, {name: json.dumps(value) for name, value in facts.items()}))
 
-    def load(self, path: Path, model: "EndToEnd") -> Run:
+    def load(self, path: Path, model: "EndToEnd") -> ExportedModel:
+        """Return a copy of `model` with the weights of a file; see `Format.load`."""
         import torch
         from safetensors import safe_open
         from safetensors.torch import load_file

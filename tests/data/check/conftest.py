@@ -1,3 +1,5 @@
+"""Fixtures for the tests of `check`."""
+
 import pytest
 from check_pictures import picture
 
@@ -19,7 +21,7 @@ def clean(tmp_path):
 
 @pytest.fixture
 def found():
-    """The findings of a folder, by kind: what each case is about, relative to the folder, and its note."""
+    """Returns the findings of a folder by kind: the names of each case, relative to the folder, and its note."""
 
     def find(root):
         kinds = {}

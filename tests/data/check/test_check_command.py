@@ -1,4 +1,4 @@
-"""`python app.py check DATA`: exit codes, streams, files, and that nothing of the user's is touched."""
+"""`python app.py check DATA`: exit codes, output and files, and that the files of the user are unchanged."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from data.sources.registry import SOURCES, Splits, source
 
 
 def state(root):
-    """Names, times and digests of all files and folders."""
+    """Returns paths, times and digests of all files and folders."""
     paths = sorted(root.rglob("*"))
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()]
     return [(str(path), path.stat().st_mtime_ns, path.stat().st_ino) for path in (root, *paths)], digests

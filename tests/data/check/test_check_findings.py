@@ -1,4 +1,4 @@
-"""Each kind of trouble is named, with its files; a clean folder has none."""
+"""Each kind of problem is reported with its files; a folder without problems has no findings."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Near duplicates: all close pairs are found as by comparing each with each, and nothing else counts as near_duplicates."""
+"""Near duplicates: the pairs are those that comparing all pairs finds, and only similar pictures count."""
 
 import io
 
@@ -91,7 +91,7 @@ def test_blank_pictures_with_the_same_speck_are_not_alike():
 
 
 def test_pictures_that_are_alike_by_nature_are_no_duplicates():
-    """The same ring in all, each with a little of its own, as in X-rays or digits; one is a copy."""
+    """Returns pictures of the same ring with small differences, as X-rays or digits have; one is a copy."""
     ring = np.hypot(*np.mgrid[-24:24, -24:24])
     shape = 200.0 * ((ring > 10) & (ring < 18))
     own = [np.asarray(picture(i).convert("L"), float) for i in range(40)]

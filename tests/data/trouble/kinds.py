@@ -1,4 +1,4 @@
-"""Folders with one kind of trouble each, and what a person who looks into them expects `check` and `fit` to do."""
+"""Folders with one kind of problem each, and the expected behaviour of `check` and `fit`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-SIDE = 16  # pixels: pictures of this side are trained on as they are
+SIDE = 16  # pixels; pictures of this side are not resized in training
 SPLITS = ("train", "valid")
 
 
 class Expected(NamedTuple):
-    """A picture that a training must see.
+    """A picture that must be in the training or validation batches.
 
     Attributes:
-        split: train or valid; "any" where the split is drawn.
-        label: the name of its class.
+        split: train or valid; "any" if the split is random.
+        label: name of its class.
         pixels: 16×16×3, uint8.
-        tolerance: how far each of its values may be off, of 255.
+        tolerance: largest difference of a value, from 0 to 255.
     """
 
     split: str
@@ -35,8 +35,8 @@ class Pictures:
 
     Attributes:
         root: the folder.
-        data: what the commands are given; the folder itself, or a table.
-        expected: every picture that a training must see.
+        data: argument of the commands: the folder itself, or a table.
+        expected: all pictures that must be in the batches.
     """
 
     def __init__(self, root: Path, usual: bool = True) -> None:
@@ -49,7 +49,7 @@ class Pictures:
                 self.put(folder, count)
 
     def put(self, folder: str, count: int = 1, *, label: str | None = None, used: bool = True) -> None:
-        """Add pictures to a folder; its name tells the split and the class."""
+        """Add pictures to a folder, whose name consists of split and class."""
         for _ in range(count):
             path, self._made = f"{folder}/{self._made:04d}.png", self._made + 1
             pixels = np.random.default_rng(self._made).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
@@ -58,7 +58,7 @@ class Pictures:
     def add(
         self, path: str, content: bytes, pixels: np.ndarray | None = None, tolerance: int = 0, label: str | None = None
     ) -> None:
-        """Add a file; `pixels` are what a training must see of it, None for nothing."""
+        """Add a file; `pixels` is the expected picture, None if it must not be used."""
         place = self.root / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
@@ -66,7 +66,7 @@ class Pictures:
             self.expect(path, pixels, tolerance, label)
 
     def expect(self, path: str, pixels: np.ndarray, tolerance: int = 0, label: str | None = None) -> None:
-        """Note that a training must see the file at `path` as these pixels, grey H×W or colour H×W×3."""
+        """Record that the file at `path` must be read as these pixels, grey H×W or colour H×W×3."""
         first, *rest = path.split("/")
         split, named = (first, rest[0]) if first in SPLITS else ("any", first)
         colour = pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, 2)
@@ -75,14 +75,14 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of trouble.
+    """One kind of problem.
 
     Attributes:
-        name: what it is.
-        make: puts it into a folder.
-        usual: whether the folder holds pictures without trouble before.
-        check: what the output of `check` holds, as a regular expression.
-        refused: what the message of `fit` holds, as a regular expression; None where `fit` trains.
+        name: description of the problem.
+        make: function that adds the problem to a folder.
+        usual: whether the folder also contains pictures without a problem.
+        check: regular expression that the output of `check` must match.
+        refused: regular expression that the error message of `fit` must match; None if `fit` trains.
         skipped: whether `fit --skip-bad` trains on all other pictures.
     """
 
@@ -100,7 +100,7 @@ KINDS: list[Kind] = []
 def kind(
     check: str, *, name: str = "", refused: str | None = None, usual: bool = True, skipped: bool = False
 ) -> Callable[[Callable[[Pictures], None]], Callable[[Pictures], None]]:
-    """Register the decorated function as a kind of trouble; see `Kind`. Its name is that of the function."""
+    """Register the decorated function as a kind of problem that is named after it; see `Kind`."""
 
     def register(make: Callable[[Pictures], None]) -> Callable[[Pictures], None]:
         KINDS.append(Kind(name or make.__name__.replace("_", " "), make, usual, check, refused, skipped))
@@ -110,14 +110,14 @@ def kind(
 
 
 def all_kinds() -> list[Kind]:
-    """The kinds of all modules `kinds_of_…` in this folder."""
+    """Returns the kinds of all modules `kinds_of_…` in this folder."""
     for path in sorted(Path(__file__).parent.glob("kinds_of_*.py")):
         import_module(path.stem)
     return KINDS
 
 
 def encoded(image: Image.Image, form: str, **options: object) -> bytes:
-    """The bytes of a file of this format."""
+    """Returns the bytes of an image file of this format."""
     memory = BytesIO()
     image.save(memory, form, **options)
     return memory.getvalue()

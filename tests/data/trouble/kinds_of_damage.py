@@ -1,4 +1,4 @@
-"""Files that are damaged, or that are no pictures in spite of their names."""
+"""Files that are damaged, or are not pictures in spite of their suffix."""
 
 import zlib
 
@@ -8,12 +8,12 @@ from kinds_of_pixels import COLOUR, scan_lines
 from pictures import png, png_header
 from PIL import Image
 
-SHORT = zlib.compress(b"\0" * 20)  # of a picture of 784 bytes
+SHORT = zlib.compress(b"\0" * 20)  # fewer bytes than the 784 of the picture
 END = (b"IEND", b"")
 
 
 def bad(name: str, path: str, content: bytes, found: str) -> None:
-    """Register a kind of file that cannot be read.
+    """Register a kind of unreadable file.
 
     Args:
         found: the finding of `check`, by its kind.
@@ -31,7 +31,7 @@ def half(data: bytes) -> bytes:
 
 
 def flipped(data: bytes) -> bytes:
-    """With another byte in the middle."""
+    """Returns the data with one changed byte in the middle."""
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 0x55]) + data[middle + 1 :]
 
@@ -78,7 +78,7 @@ def a_set_of_which_nothing_can_be_read(folder: Pictures) -> None:
 
 @kind(r'"images": 9\b')
 def a_text_chunk_that_cannot_be_read(folder: Pictures) -> None:
-    """Damage beside the pixels costs no picture."""
+    """Damage outside of the pixels does not prevent reading the picture."""
     text = b"iTXt", b"Title\0\x01\x00en\0\0" + b"no zlib stream"
     data = png(png_header(SIDE, SIDE), text, scan_lines(COLOUR.reshape(SIDE, -1)), END)
     folder.add("train/cat/x.png", data, COLOUR)

@@ -1,4 +1,4 @@
-"""What lies in a folder beside pictures: links, hidden files, leftovers, pipes, and near copies of pictures."""
+"""Other entries of a folder: links, hidden files, system files, pipes and near duplicates of pictures."""
 
 import os
 import stat
@@ -23,7 +23,7 @@ def a_link_to_a_folder(folder: Pictures) -> None:
     elsewhere = folder.root.with_name("elsewhere")
     elsewhere.mkdir()
     (elsewhere / "x.png").write_bytes(png_of(COLOUR))
-    for name in ("one", "two"):  # the same pictures twice would count twice
+    for name in ("one", "two"):  # two links to the same pictures, which must count once
         (folder.root / "train/cat" / name).symlink_to(elsewhere)
     folder.expect("train/cat/one/x.png", COLOUR)
 
@@ -66,7 +66,7 @@ def a_picture_without_a_suffix(folder: Pictures) -> None:
 
 
 def entry(name: str, make_entry: object) -> None:
-    """Register the kind of folders with a pipe or the like, once called as a picture and once not."""
+    """Register folders with a special file such as a pipe, with and without the suffix of a picture."""
 
     @kind(r'"other": \[[^\]]*/x"[^\]]*/x\.png', name=name)
     def make(folder: Pictures) -> None:
@@ -86,7 +86,7 @@ def a_folder_that_cannot_be_written(folder: Pictures) -> None:
 
 
 def permissions_hold() -> bool:
-    """Whether this process may not read what nobody may; root usually reads everything."""
+    """Whether file permissions apply to this process; they usually do not apply to root."""
     with tempfile.NamedTemporaryFile() as file:
         os.chmod(file.name, 0)
         return not os.access(file.name, os.R_OK)
@@ -107,20 +107,20 @@ if permissions_hold():
 
 
 def soft(seed: int, side: int = 48) -> Image.Image:
-    """Soft shapes in colours, of which a smaller copy is nearly the same."""
+    """Returns soft coloured shapes, of which a smaller copy is a near duplicate."""
     small = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     return Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC)
 
 
 def near(where: str, found: str) -> None:
-    """Register the kind of folders with a picture in train/cat and a smaller copy of it elsewhere."""
+    """Register folders with a picture in train/cat and a smaller copy of it elsewhere."""
 
     @kind(
         rf'"{found}".*{where}/small\.png.*train/cat/large\.png',
         name=f"nearly the same picture in {where.replace('/', ' ')}",
     )
     def make(folder: Pictures) -> None:
-        shrunk = soft(0).resize((SIDE, SIDE), Image.Resampling.BILINEAR)  # as `fit` shrinks it
+        shrunk = soft(0).resize((SIDE, SIDE), Image.Resampling.BILINEAR)  # resized as `fit` does
         folder.add("train/cat/large.png", png_of(np.asarray(soft(0))), np.asarray(shrunk))
         folder.add(f"{where}/small.png", png_of(np.asarray(shrunk)), np.asarray(shrunk))
 

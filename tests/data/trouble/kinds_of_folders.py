@@ -1,4 +1,4 @@
-"""Folders that are not laid out as a program would like: their splits, their classes, names and copies."""
+"""Folders with an unusual layout: their splits, classes, names and duplicates."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from kinds import Pictures, kind
 
 
 def split_called(train: str, valid: str) -> None:
-    """Register the kind of folders whose splits have these names."""
+    """Register folders whose splits have these names."""
 
     @kind(
         r'"counts": \{"train": \{"cat": 3, "dog": 3\}, "valid": \{"cat": 1, "dog": 1\}\}',
@@ -43,13 +43,17 @@ def a_test_set_without_classes(folder: Pictures) -> None:
     folder.put("test", used=False)
 
 
-@kind("it was taken for the split, beside bus, car", refused=r"train: .*rename it if it is a class", usual=False)
+@kind(
+    "rename it if it is a class, as bus, car",
+    refused=r"train: .*rename it if it is a class",
+    usual=False,
+)
 def a_class_called_train(folder: Pictures) -> None:
     for label in ("train", "car", "bus"):
         folder.put(label, 3, used=False)
 
 
-@kind("there is no folder train, so that dev counts as a class", usual=False)
+@kind("there is no folder train, so dev is read as a class", usual=False)
 def a_class_called_dev(folder: Pictures) -> None:
     for label in ("dev", "user"):
         folder.put(label, 3)
@@ -149,7 +153,7 @@ def a_thousand_classes(folder: Pictures) -> None:
 
 
 def class_called(label: str, words: str) -> None:
-    """Register the kind of folders with this class."""
+    """Register folders with a class of this name."""
 
     @kind(rf'"train": \{{.*"{re.escape(label)}": 1\b', name=f"a class name {words}")
     def make(folder: Pictures) -> None:

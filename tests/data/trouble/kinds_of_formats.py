@@ -1,4 +1,4 @@
-"""Pictures that are turned, animated, or in a format that few people know."""
+"""Pictures that are rotated, animated or in a rare format."""
 
 import numpy as np
 from kinds import SIDE, Pictures, encoded, kind, png_of
@@ -6,7 +6,7 @@ from kinds_of_pixels import BLOCKS, COLOUR
 from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
-TURNED = {  # what a person sees of BLOCKS with each EXIF orientation
+TURNED = {  # BLOCKS as displayed for each EXIF orientation
     2: BLOCKS[:, ::-1],
     3: BLOCKS[::-1, ::-1],
     4: BLOCKS[::-1],
@@ -35,7 +35,7 @@ def stored(form: str, pixels: np.ndarray, **options: object) -> bytes:
 
 
 def turned(form: str, orientation: int) -> None:
-    """Register the kind of pictures of this format that are stored turned."""
+    """Register rotated pictures of this format."""
 
     @kind(rf'"orientations": \{{[^}}]*"{orientation}": 1\b', name=f"{form} of EXIF orientation {orientation}")
     def make(folder: Pictures) -> None:
@@ -50,7 +50,7 @@ for form in ("PNG", "WEBP", "TIFF", *(["AVIF"] if HAS_AVIF else [])):
 
 
 def frames(form: str, suffix: str) -> None:
-    """Register the kind of files of this format that hold several pictures; the first is a red one."""
+    """Register files of this format with several pictures, the first of which is red."""
 
     @kind(r'"animated".*x\.\w+"\], "note": "3 frames"', name=f"{form} of several frames")
     def make(folder: Pictures) -> None:
@@ -64,7 +64,7 @@ for form, suffix in {"GIF": "gif", "WEBP": "webp", "PNG": "png", "TIFF": "tif"}.
 
 
 def plain(form: str, suffix: str) -> None:
-    """Register the kind of pictures of this format without anything special."""
+    """Register plain pictures of this format."""
 
     @kind(rf'"formats": \{{.*"{form}": 1\b', name=f"{form} among PNG files")
     def make(folder: Pictures) -> None:
@@ -125,7 +125,7 @@ BAD_EXIF = {  # Pillow raises a struct.error for the width in letters, and a Typ
 
 
 def damaged_exif(words: str, entries: bytes, orientation: int) -> None:
-    """Register the kind of pictures whose EXIF data is damaged; where the orientation can be read it counts."""
+    """Register pictures with damaged EXIF data, whose orientation is applied if it can be read."""
 
     @kind(r'"images": 9\b.*"JPEG": 1\b', name=f"EXIF data {words}")
     def make(folder: Pictures) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of every kind of pixels. What a person sees of them is written down here by closed forms."""
+"""Pictures with every type of pixels. Their expected appearance is given by closed forms."""
 
 import struct
 import zlib
@@ -13,9 +13,11 @@ RNG = np.random.default_rng(2026)
 COLOUR = RNG.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
 GREY = COLOUR[..., 0]
 ALPHA = COLOUR[..., 2]
-WIDE = GREY.astype(np.uint16) * 257 // 10  # of 16 bits, dark: the range of the picture is not that of its type
+WIDE = (
+    GREY.astype(np.uint16) * 257 // 10
+)  # 16 bits and dark, so that the range of the picture differs from that of its type
 WIDE_SEEN = np.round(WIDE / 257)
-# four squares of 8×8: a lossy format of blocks keeps them nearly, and each way to turn them is another picture
+# Four squares of 8×8, which JPEG stores nearly unchanged, and which differ in each rotation
 BLOCKS = np.uint8([[[200, 60, 50], [70, 180, 60]], [[60, 70, 190], [128, 128, 128]]]).repeat(8, 0).repeat(8, 1)
 
 
@@ -25,12 +27,12 @@ def over_white(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def scan_lines(rows: np.ndarray) -> tuple[bytes, bytes]:
-    """The image data of a PNG: the bytes of each row behind a filter type of 0."""
+    """Returns the image data of a PNG file: the bytes of each row after the filter type 0."""
     return b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
 
 
 def mode(name: str) -> str:
-    """What `check --json` says of one picture of this mode."""
+    """Returns the expected output of `check --json` for one picture of this mode."""
     return rf'"modes": \{{.*"{name}": 1\b'
 
 
@@ -60,17 +62,17 @@ def TIFF_of_floats(folder: Pictures) -> None:
     folder.add("train/cat/x.tif", encoded(Image.fromarray((WIDE / 65535).astype(np.float32)), "TIFF"), WIDE_SEEN)
 
 
-@kind(r'"damaged".*x\.tif.*values reach from', refused=r"x\.tif: .*keep within 0 and 1", skipped=True)
+@kind(r'"damaged".*x\.tif.*values range from', refused=r"x\.tif: .*must be from 0 to 1\)", skipped=True)
 def floats_beyond_1(folder: Pictures) -> None:
     folder.add("train/cat/x.tif", encoded(Image.fromarray(GREY.astype(np.float32)), "TIFF"))
 
 
-@kind(r'"damaged".*x\.tif.*values reach from', refused=r"x\.tif: .*keep within 0 and 65535", skipped=True)
+@kind(r'"damaged".*x\.tif.*values range from', refused=r"x\.tif: .*must be from 0 to 65535", skipped=True)
 def integers_beyond_16_bits(folder: Pictures) -> None:
     folder.add("train/cat/x.tif", encoded(Image.fromarray(GREY.astype(np.int32) * 70_000), "TIFF"))
 
 
-@kind(r'"images": 9\b.*"modes": \{"RGB": 9\}')  # nothing but RGB to Pillow, which takes its upper 8 bits
+@kind(r'"images": 9\b.*"modes": \{"RGB": 9\}')  # Pillow reads it as RGB, of which it keeps the upper 8 bits
 def colour_PNG_of_16_bits(folder: Pictures) -> None:
     data = png(png_header(SIDE, SIDE, 16), scan_lines((COLOUR.astype(">u2") * 257).reshape(SIDE, -1)), (b"IEND", b""))
     folder.add("train/cat/x.png", data, COLOUR)
@@ -83,7 +85,7 @@ def colour_TIFF_of_16_bits(folder: Pictures) -> None:
 
 
 def palette() -> Image.Image:
-    """Index 0 is red and index 1 blue, half of each."""
+    """The picture is half red, which is index 0, and half blue, which is index 1."""
     image = Image.fromarray((GREY > 127).astype(np.uint8), "P")
     image.putpalette([255, 0, 0, 0, 0, 255])
     return image
@@ -157,7 +159,7 @@ def PNG_of_two_bits(folder: Pictures) -> None:
 
 
 def cmyk() -> tuple[Image.Image, np.ndarray]:
-    """A picture in the inks of printing, and its colours as plain inks give them."""
+    """Returns a picture in CMYK, and its RGB colours for ideal inks."""
     inks = np.uint8([[[0, 200, 180, 20], [150, 0, 160, 40]], [[180, 150, 0, 0], [0, 0, 0, 120]]]).repeat(8, 0)
     inks = inks.repeat(8, 1)
     share = 1 - inks / 255
@@ -167,14 +169,14 @@ def cmyk() -> tuple[Image.Image, np.ndarray]:
 @kind(mode("CMYK"))
 def CMYK_JPEG_of_Photoshop(folder: Pictures) -> None:
     image, seen = cmyk()
-    data = encoded(image, "JPEG", quality=98)  # with Adobe's marker, which says that the inks are inverted
+    data = encoded(image, "JPEG", quality=98)  # with the marker of Adobe, which means that the values are inverted
     assert b"Adobe" in data
     folder.add("train/cat/x.jpg", data, seen, 6)
 
 
 @kind(mode("CMYK"))
 def CMYK_JPEG_without_the_marker_of_Photoshop(folder: Pictures) -> None:
-    """Browsers take its inks for inverted all the same."""
+    """Its values are read as inverted, as browsers do."""
     image, seen = cmyk()
     data = encoded(image, "JPEG", quality=98)
     start = data.index(b"\xff\xee")
@@ -198,7 +200,7 @@ def LAB_TIFF(folder: Pictures) -> None:
 @kind(r'"profiles": 1\b')
 def PNG_with_a_colour_profile_of_other_primaries(folder: Pictures) -> None:
     data = encoded(Image.fromarray(BLOCKS), "PNG", icc_profile=swapped_profile())
-    folder.add("train/cat/x.png", data, BLOCKS[..., ::-1], 8)  # gamma 2.2 is not quite that of sRGB
+    folder.add("train/cat/x.png", data, BLOCKS[..., ::-1], 8)  # gamma 2.2 differs slightly from that of sRGB
 
 
 @kind(r'"profiles": 1\b')

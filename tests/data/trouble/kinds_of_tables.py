@@ -1,4 +1,4 @@
-"""Tables of labels with mistakes in them."""
+"""Tables of labels with errors."""
 
 from pathlib import Path
 
@@ -8,19 +8,19 @@ HEADER = "file,label,split"
 
 
 def write(folder: Pictures, lines: list[str], encoding: str = "utf-8") -> None:
-    """Make `labels.csv` what the commands are given."""
+    """Write `labels.csv`, and make it the argument of the commands."""
     folder.data = folder.root / "labels.csv"
     folder.data.write_bytes("\n".join([*lines, ""]).encode(encoding))
 
 
 def rows(folder: Pictures) -> list[str]:
-    """A line for each picture."""
+    """Returns one line per picture."""
     paths = [path.relative_to(folder.root) for path in sorted(folder.root.rglob("*.png"))]
     return [f"{path},{path.parts[1]},{path.parts[0]}" for path in paths]
 
 
 def wrong(name: str, line: str, words: str) -> None:
-    """Register the kind of tables with this line, of which the message says these words."""
+    """Register tables with this line, whose error message contains these words."""
 
     @kind(words, name=name, refused=rf"labels\.csv, line 3: .*{words}")
     def make(folder: Pictures) -> None:
@@ -29,9 +29,9 @@ def wrong(name: str, line: str, words: str) -> None:
 
 
 wrong("a row whose file is missing", "train/cat/gone.png,cat,train", r"gone\.png cannot be found")
-wrong("a row that names a folder", "train/cat,cat,train", "train/cat is no file")
+wrong("a row that names a folder", "train/cat,cat,train", "train/cat is not a file")
 wrong("a row without a label", "train/cat/0000.png,,train", "the label is empty")
-wrong("a row without a file", ",cat,train", "is no file")
+wrong("a row without a file", ",cat,train", "is not a file")
 wrong("a row of an unknown split", "train/cat/0000.png,cat,Trian", "unknown split 'Trian'")
 wrong("a row whose file name is too long", f"{'x' * 300}.png,cat,train", "cannot be found")
 wrong("a row of several lines", '"a\nb\nc\nd.png",cat,train', "cannot be found")
@@ -98,7 +98,7 @@ def a_picture_that_is_called_csv(folder: Pictures) -> None:
 
 
 def path_of(name: str, data: str, words: str) -> None:
-    """Register a value of `data` that names no data set."""
+    """Register a value of `data` that is not a data set."""
 
     @kind(words, name=name, refused=words)
     def make(folder: Pictures) -> None:
@@ -106,5 +106,5 @@ def path_of(name: str, data: str, words: str) -> None:
 
 
 path_of("a path that does not exist", "/no/such/folder", "/no/such/folder: no such file or folder")
-path_of("a path that is too long", "/" + "x" * 300, "cannot be looked at \\(File name too long\\)")
-path_of("the home of a user who does not exist", "~no_such_user/images", "~no_such_user/images: cannot be looked at")
+path_of("a path that is too long", "/" + "x" * 300, "not a valid path \\(File name too long\\)")
+path_of("the home of a user who does not exist", "~no_such_user/images", "~no_such_user/images: not a valid path")

@@ -1,4 +1,4 @@
-"""Make a folder of each kind of trouble: `python tests/data/trouble/make_trouble.py DIR`, then look at them."""
+"""Write a folder for each kind of problem, to look at them: `python tests/data/trouble/make_trouble.py DIR`."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Any folder of images: `check` names what is wrong, `fit` trains on what a person sees or says what to do.
+"""Folders with problems: `check` reports the problem, and `fit` trains on the right pixels or raises a clear error.
 
-The pixels that a training sees are compared with closed forms, and nothing of the user's is touched.
+The pixels in the batches are compared with closed forms, and the files of the user are unchanged.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ FLAGS = [part for name, value in SHORT.items() for part in (f"--{name.replace('_
 
 
 class OneLayer(nn.Sequential):
-    """The smallest net."""
+    """A minimal model."""
 
     def __init__(self, n_classes, in_channels=3):
         super().__init__(nn.Conv2d(in_channels, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, n_classes))
 
 
-class Eyes(Callback):
-    """Keeps the pictures and classes of the one batch of training, and of the first validation."""
+class BatchPictures(Callback):
+    """Stores the pictures and classes of the only training batch and of the first validation batch."""
 
     def __init__(self):
         self.seen = {}
@@ -52,7 +52,7 @@ def small_model(monkeypatch):
 
 
 def state(root):
-    """The times, modes and digests of all files and folders."""
+    """Returns the times, modes and digests of all files and folders."""
     facts = {path: path.lstat() for path in sorted([root, *root.rglob("*")])}
     return {
         str(path): (
@@ -64,31 +64,31 @@ def state(root):
 
 
 def unmatched(expected, split, seen):
-    """What of the expected pictures was not seen, and how many pictures were seen beyond them."""
+    """Returns the expected pictures that are missing, and the labels of the pictures that were not expected."""
     pictures, labels = seen
     left, missing = set(range(len(labels))), []
-    wanted = [one for one in expected if one.split in (split, "any")]
-    for one in sorted(wanted, key=lambda one: one.tolerance):
-        alike = (i for i in left if labels[i] == one.label)
-        near = [i for i in alike if abs(pictures[i].astype(int) - one.pixels).max() <= one.tolerance]
+    of_split = [one for one in expected if one.split in (split, "any")]
+    for one in sorted(of_split, key=lambda one: one.tolerance):
+        of_class = (i for i in left if labels[i] == one.label)
+        near = [i for i in of_class if abs(pictures[i].astype(int) - one.pixels).max() <= one.tolerance]
         missing += [] if near else [(one.split, one.label)]
         left -= set(near[:1])
     return missing, [labels[i] for i in left]
 
 
 def check_pictures(root, expected, **settings):
-    """Train, and compare what the training saw with what it must see."""
-    eyes = Eyes()
-    learn = image_learner(root, cbs=[eyes], **SHORT, **AS_IT_IS, **settings)
+    """Train, and compare the pictures in the batches with the expected ones."""
+    recorder = BatchPictures()
+    learn = image_learner(root, cbs=[recorder], **SHORT, **AS_IT_IS, **settings)
     learn.fit_recipe()
     if any(one.split == "any" for one in expected):
-        pictures, labels = zip(*eyes.seen.values(), strict=True)
-        eyes.seen = {"any": (np.concatenate(pictures), [*chain(*labels)])}
-    for split, seen in eyes.seen.items():
+        pictures, labels = zip(*recorder.seen.values(), strict=True)
+        recorder.seen = {"any": (np.concatenate(pictures), [*chain(*labels)])}
+    for split, seen in recorder.seen.items():
         assert unmatched(expected, split, seen) == ([], []), split
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of the damage that is made here
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # about the files that are damaged on purpose
 @pytest.mark.parametrize("kind", all_kinds(), ids=lambda kind: kind.name)
 def test_each_kind_of_trouble(app, tmp_path, caplog, kind):
     folder = Pictures(tmp_path / "pictures", kind.usual)

@@ -1,4 +1,4 @@
-"""One small run for the tests of what is made of a run; a test that changes files takes a copy."""
+"""Fixtures of one small run for the tests of outputs and reports; a test that changes files uses a copy."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The comparison of runs: McNemar's test beside its closed form, and the page."""
+"""The comparison of runs: McNemar's test against its closed form, and the page."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def test_other_images_are_not_compared():
 
 @pytest.fixture
 def two_runs(copied_run, tmp_path):
-    """The second has another rate, and takes the first two images that the first classifies correctly for others."""
+    """Two runs; the second has another learning rate, and misclassifies two images that the first gets right."""
     other = shutil.copytree(copied_run, tmp_path / "other")
     recipe = json.loads((other / "recipe.json").read_text())
     (other / "recipe.json").write_text(json.dumps(recipe | {"lr": 0.123}))
@@ -61,7 +61,7 @@ def test_the_page_tells_what_differs_and_shows_the_images(two_runs, app):
     assert "0.123" in differing
     pair = text.split('<section id="images-1">')[1]
     assert "run alone classifies 2 images correctly, other alone" in pair
-    assert "<b>0.5</b>: the difference may be chance" in pair
+    assert "<b>0.5</b>: the difference may be due to chance" in pair
     assert pair.count("<img") == 2
 
 

@@ -1,4 +1,4 @@
-"""What `evaluate` prints: one JSON object that agrees with itself, or a short table."""
+"""The output of `evaluate`: one consistent JSON object, or a short table."""
 
 import pytest
 
@@ -53,4 +53,4 @@ def test_of_many_classes_the_worst_are_shown_and_names_are_not_markup(capsys):
     out = capsys.readouterr().out
     assert "[b]9[/b]" in out
     assert "[b]10[/b]" not in out
-    assert "[b]7[/b] taken for [b]9[/b] 3×" in out
+    assert "[b]7[/b] as [b]9[/b] 3×" in out

@@ -1,4 +1,4 @@
-"""The outputs of a run: kept at its end, equal to fastai's own predictions, read again whole or refused."""
+"""The outputs of a run: written at its end, equal to fastai's predictions, and refused if the file is damaged."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Figures of answers, beside closed forms and counts by hand."""
+"""Metrics of predictions, against closed forms and manual counts."""
 
 import numpy as np
 import pytest

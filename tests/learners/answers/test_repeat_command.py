@@ -1,4 +1,4 @@
-"""The command in a report gives back the recipe of the run."""
+"""The command in a report has the recipe of the run."""
 
 import shlex
 
@@ -18,7 +18,7 @@ RECIPES = {
 
 
 def parsed(command):
-    """The recipe that the command line makes of it."""
+    """Return the recipe that the command line makes from a command."""
     python, file, name, *words = shlex.split(command)
     assert (python, file, name) == ("python", "app.py", "fit")
     known = typer.main.get_command(app).commands["fit"]

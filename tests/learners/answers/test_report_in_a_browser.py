@@ -35,7 +35,7 @@ FRAME = """<!doctype html><iframe id="f" src="probed.html" style="border: 0; wid
 
 @pytest.fixture(scope="module")
 def page(small_run, tmp_path_factory):
-    """A copy of the report that tells what the browser made of it."""
+    """A copy of the report with a script that writes measurements of the page."""
     run = shutil.copytree(small_run, tmp_path_factory.mktemp("page") / "run")
     text = report_run(run).read_text(encoding="utf-8")
     (run / "probed.html").write_text(text + PROBE, encoding="utf-8")
@@ -43,7 +43,7 @@ def page(small_run, tmp_path_factory):
 
 
 def seen(page, width, *flags):
-    """What the page is in a window of this width, and what the browser wrote to its console."""
+    """Return measurements of the page in a window of this width, and the browser's console output."""
     frame = page.with_name("frame.html")
     frame.write_text(FRAME.format(width=width), encoding="utf-8")
     profile = f"--user-data-dir={page.parent / 'profile'}"

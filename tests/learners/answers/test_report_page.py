@@ -1,4 +1,4 @@
-"""The report of a run: made by a fit and by the command, whole without the images, and escaped."""
+"""The report of a run: written by a fit and by the command, complete without the images, and escaped."""
 
 import json
 import logging
@@ -53,7 +53,7 @@ def test_the_finder_has_a_section_where_it_ran(copied_run):
 
 
 def without_data(run):
-    """As if the images had been changed since."""
+    """Change a run so that its images seem to have changed since."""
     recipe = json.loads((run / "recipe.json").read_text())
     (run / "recipe.json").write_text(json.dumps(recipe | {"fingerprint": "another"}))
     return run
@@ -76,9 +76,9 @@ def test_a_run_of_an_earlier_version_is_measured_again(copied_run, caplog):
     del model["temperature"], model["heatmaps"]
     (copied_run / "model.json").write_text(json.dumps(model))
     report_run(copied_run)
-    assert "keeps no outputs" in caplog.text
+    assert "has no outputs.safetensors" in caplog.text
     assert anchors(copied_run / FILE) == ANCHORS
-    assert "model.json keeps none" in (copied_run / FILE).read_text(encoding="utf-8")
+    assert "model.json has no temperature" in (copied_run / FILE).read_text(encoding="utf-8")
     assert evaluate(copied_run)["temperature"] == 1.0
 
 

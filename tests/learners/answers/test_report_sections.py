@@ -1,4 +1,4 @@
-"""What single sections of the report show, beside what was planted."""
+"""The sections of the report, for outputs with known properties."""
 
 import base64
 import re
@@ -28,7 +28,7 @@ def report(small_run):
 
 
 def sure(count=60, classes=3):
-    """Answers that are all right, with probabilities from 0.90 to 0.99."""
+    """Return outputs that are all correct, with probabilities from 0.90 to 0.99."""
     targets = np.arange(count) % classes
     logits = np.eye(classes)[targets] * np.linspace(3, 5.3, count)[:, None]
     return Outputs(logits.astype(np.float32), targets, [str(i) for i in range(count)], list("abc"))
@@ -54,8 +54,8 @@ def test_an_error_that_the_model_is_not_sure_of_is_not_suspected():
 def test_every_cell_of_the_grid_tells_its_count(report):
     found = report.outputs
     text = made("confusion", report)
-    cells = dict(re.findall(r"<title>(\d taken for \d): (\d+)</title>", text))
-    pairs = [f"{t} taken for {p}" for t, p in zip(found.targets, found.predicted, strict=True)]
+    cells = dict(re.findall(r"<title>(\d predicted as \d): (\d+)</title>", text))
+    pairs = [f"{t} predicted as {p}" for t, p in zip(found.targets, found.predicted, strict=True)]
     assert {pair: str(pairs.count(pair)) for pair in set(pairs)} == cells
 
 
@@ -80,7 +80,7 @@ def test_the_worst_losses_stand_first(report):
 
 def test_at_the_end_of_a_fit_on_a_cpu_few_heatmaps_are_drawn_and_of_a_short_one_none(report):
     short = made("worst", replace(report, quick=True))
-    assert ("<article" in short, "does not wait for heatmaps" in short) == (False, True)
+    assert ("<article" in short, "The report of a short fit has no heatmaps" in short) == (False, True)
     long = replace(report, quick=True, metrics=report.metrics | {"train_images": 5_000})
     assert len(re.findall("<article", made("worst", long))) == 2
     assert "shows more" in made("worst", long)
@@ -99,16 +99,16 @@ def test_a_model_that_is_always_right_has_no_errors_to_show(report):
     found = report.outputs
     perfect = replace(report, outputs=replace(found, logits=np.eye(10, dtype=np.float32)[found.targets] * 9))
     assert "Every validation image was classified correctly" in made("worst", perfect)
-    assert "No image is as surely" in made("label-errors", perfect)
+    assert "No label is suspected" in made("label-errors", perfect)
     assert "href" not in made("confusion", perfect)
 
 
 def test_a_net_without_maps_has_a_report_without_heatmaps(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("learners.answers.sections.worst.LONG_FIT", 0)
+    monkeypatch.setattr("learners.answers.sections.worst.MIN_TRAINED_IMAGES", 0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 10))
     image_learner(**tiny, model=net, out=tmp_path / "run").fit_recipe()
     text = (tmp_path / "run/report.html").read_text(encoding="utf-8")
-    assert "There are no heatmaps of this model" in text
+    assert "This model has no heatmaps" in text
     assert (tmp_path / "run" / FILE).exists()
     report_run(tmp_path / "run")  # which does not know the net
     text = (tmp_path / "run/report.html").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The temperature, beside a closed form, the derivative of the loss in PyTorch, and calibrated labels."""
+"""The temperature, against a closed form, the derivative of the loss in PyTorch, and calibrated labels."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from learners.answers.temperature import HIGHEST, fit_temperature
 
 
 def test_two_classes_have_a_closed_form():
-    """A margin of 2 that is right in 3 of 4 images is calibrated where sigmoid(2 / T) = 3/4: T = 2 / log 3."""
+    """With a margin of 2 and an accuracy of 3/4, calibration needs sigmoid(2 / T) = 3/4, so T = 2 / log 3."""
     logits = np.array([[2.0, 0.0]] * 4, dtype=np.float32)
     assert fit_temperature(logits, np.array([0, 0, 0, 1])) == pytest.approx(2 / np.log(3), rel=1e-4)
 

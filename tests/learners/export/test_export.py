@@ -1,4 +1,4 @@
-"""An exported model answers as its run does, and a file that does not is not kept."""
+"""An exported model has the probabilities of its run, and a file with other probabilities is not kept."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from torch import nn
 from data import open_source
 from data.common.errors import TrainingError
 from learners import Predictor, image_learner
-from learners.export.compare import compare, made_images
+from learners.export.compare import compare, synthetic_images
 from learners.export.exporting import export
 from learners.export.formats import FORMATS
 from tests.learners.small_runs import NAMED, SmallNet, small_architecture
@@ -30,7 +30,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """With a temperature, as if it had been calibrated."""
+    """A run whose temperature is not 1."""
     out = tmp_path_factory.mktemp("runs") / "run"
     image_learner(**NAMED, out=out).fit_recipe()
     path = out / "model.json"
@@ -89,19 +89,19 @@ def test_where_the_images_have_gone_it_is_compared_on_made_ones_and_says_so(tmp_
     assert export(out, "safetensors").compared.source == "validation images of the run"
     shutil.rmtree(pictures)
     compared = export(out, "safetensors").compared
-    assert compared.source.startswith("made images, since those of the run cannot be read (")
+    assert compared.source.startswith("synthetic images, because those of the run cannot be read (")
     assert compared.images > 1
 
 
 def test_made_images_differ_and_are_the_same_each_time():
-    images = made_images(9)
+    images = synthetic_images(9)
     assert (images.shape[1:], images.dtype) == ((9, 9, 3), np.uint8)
     assert len({image.tobytes() for image in images}) == len(images)
-    np.testing.assert_array_equal(images, made_images(9))
+    np.testing.assert_array_equal(images, synthetic_images(9))
 
 
 class Turned:
-    """A file whose answers are off by this much."""
+    """A format whose probabilities differ by a given amount."""
 
     suffix = ".off"
 
@@ -139,7 +139,7 @@ def test_the_comparison_counts_labels_and_the_greatest_difference():
             rows[0] = 0.2, 0.6, 0.2
         return rows
 
-    found = compare(other, Three(), made_images(8), "made")
+    found = compare(other, Three(), synthetic_images(8), "made")
     assert (found.images, found.same_labels) == (64, 63)
     assert found.difference == pytest.approx(0.3)
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_asked_ends_with_2(app, run, case, tmp_path):
 
 
 class Choosy(SmallNet):
-    """What it does depends on what an image shows, which no graph can hold."""
+    """A net whose control flow depends on the pixels, which cannot be exported as a graph."""
 
     def forward(self, x):
         return super().forward(x if float(x.mean()) > 0 else -x)

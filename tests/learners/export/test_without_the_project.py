@@ -1,6 +1,6 @@
-"""Each exported file alone, in a process that has never heard of this project, names the classes that `Predictor` does.
+"""Each exported file, in a process without this project, predicts the classes that `Predictor` predicts.
 
-The scripts hold what a stranger would write after reading the facts in the file.
+The scripts use only the facts in the file.
 """
 
 import json
@@ -61,7 +61,7 @@ SCRIPTS = {"onnx": ONNX, "torch-export": TORCH_EXPORT, "safetensors": SAFETENSOR
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Of the published net, on digits that have to be shrunk from 16 to 12 pixels; with a temperature."""
+    """A run of ResNet18 on digits that are resized from 16 to 12 pixels, with a temperature."""
     out = tmp_path_factory.mktemp("runs") / "run"
     image_learner("digits", out=out, size=12, limit=60, batch_size=16, epochs=2, device="cpu").fit_recipe()
     path = out / "model.json"

@@ -1,4 +1,4 @@
-"""One process of a launch: two steps in float64 with frozen norm statistics; writes the parameters that result.
+"""One process of a launch, which trains two steps in float64 with frozen norm statistics and writes the parameters.
 
 torchrun --standalone --nproc_per_node 2 exact_step.py OUT
 """
@@ -43,7 +43,7 @@ def net():
 
 
 def parameters(out, uneven=False):
-    """Of the net after the run, in one vector; `uneven` trains on the last and smaller batch of each epoch too."""
+    """Return the trained parameters in one vector; `uneven` also trains on the smaller last batch of each epoch."""
     learn = image_learner(**SETTINGS, model=net(), cbs=[Frozen()], out=out)
     learn.precision_context = nullcontext
     learn.dls.train.drop_last = not uneven

@@ -1,4 +1,4 @@
-"""Starts a script in two processes, as `torchrun` does."""
+"""Start a script in two processes, as `torchrun` does."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ TWO = ("--standalone", "--nproc_per_node", "2")
 
 
 class Ended(NamedTuple):
-    """How a launch ended."""
+    """The result of a launch."""
 
     code: int
     out: str
@@ -29,11 +29,11 @@ def launch(*command, launcher=("-m", "torch.distributed.run", *TWO)):
 
 
 def small_job(folder, **asked):
-    """Run the small job in two processes; what each saw is in `folder`."""
+    """Run the small job in two processes; each writes its record into `folder`."""
     asked.setdefault("settings", {"limit": 97, "epochs": 3, "lr": 0.05})
     return launch(JOB, folder / "run", json.dumps(asked))
 
 
 def seen(folder):
-    """What the two processes wrote down."""
+    """Return the records of the two processes."""
     return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(2)]

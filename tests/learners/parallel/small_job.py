@@ -1,4 +1,4 @@
-"""One process of a launch: a small run, whose callbacks write down what this process saw.
+"""One process of a launch: a small run, whose callbacks record the images and events of this process.
 
     torchrun --standalone --nproc_per_node 2 small_job.py OUT JSON
 
@@ -56,7 +56,7 @@ class Seen(Callback):
 
 
 class At(Callback):
-    """Does something after a step, once the checkpoint of the step is whole."""
+    """Calls a function after a step, once the checkpoint of the step is written."""
 
     order, run_valid = 95, False
 

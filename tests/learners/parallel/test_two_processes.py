@@ -1,4 +1,4 @@
-"""Two processes train one run: the same model in both, each image once, exact figures, one run directory."""
+"""Two processes train one run: the same model in both, each image once, exact metrics, one run directory."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def narrow():
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A run of two processes that nothing stopped: 97 images, 6 steps of 16 an epoch."""
+    """An uninterrupted run of two processes: 97 images, 6 steps of 16 images per epoch."""
     folder = tmp_path_factory.mktemp("whole")
     done = small_job(folder)
     assert done.code == 0, done.err
@@ -70,7 +70,7 @@ def test_one_process_writes_and_prints(whole):
 
 def test_another_number_of_processes_cannot_resume_it(whole, tmp_path):
     run = whole[0] / "run"
-    with pytest.raises(ProcessesError, match=r"trained by 2 processes and would be resumed by 1.*nproc_per_node 2"):
+    with pytest.raises(ProcessesError, match=r"trained by 2 processes and cannot be resumed by 1.*nproc_per_node 2"):
         resume_learner(run)
 
 
@@ -173,7 +173,7 @@ def without_times(row):
 
 
 def same_run(one, other):
-    """Whether two folders hold the same weights, schedule and figures, to the last bit."""
+    """Return whether two folders hold the same weights, schedule and metrics, bit for bit."""
     files = ("model.safetensors", "schedule.csv")
     same = all((one / "run" / name).read_bytes() == (other / "run" / name).read_bytes() for name in files)
     figures = [json.loads((folder / "run/metrics.json").read_text()) for folder in (one, other)]

@@ -1,4 +1,4 @@
-"""The page of a run: what it answers to images, to what is none, to many at once, and where it cannot open."""
+"""The page of a run: its responses to images, other files and parallel requests, and errors at the start."""
 
 import base64
 import io
@@ -35,7 +35,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(run):
-    """The address of the page, which a process of its own serves."""
+    """The address of the page, which a separate process serves."""
     command = [sys.executable, str(ROOT / "app.py"), "serve", str(run), "--port", "0"]  # a port that is free
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     yield process.stdout.readline().strip()
@@ -116,7 +116,7 @@ def test_a_port_that_is_taken_is_named(run, app):
         port = other.getsockname()[1]
         done = app("serve", run, "--port", port)
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"error: port {port} cannot be had")
+    assert done.err.startswith(f"error: port {port} is not available")
     assert "--port" in done.err
 
 

@@ -1,4 +1,4 @@
-"""fastai's callbacks in a run of the recipe and in a plain fit, beside the plan and the files of the run."""
+"""fastai's callbacks in a run of the recipe and in a plain fit: the plan and the files of the run stay correct."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ def table(path):
 
 
 class Rates(Callback):
-    """The rate in each step that was taken."""
+    """Records the learning rate of each step."""
 
     def before_fit(self):
         self.seen = []
@@ -68,7 +68,7 @@ def test_what_callbacks_do_to_the_gradient_leaves_the_recorded_losses_as_they_ar
 
 
 class RateSet(Callback):
-    """Sets the rate at an event of the second epoch, once."""
+    """Sets the learning rate once, at an event of the second epoch."""
 
     order = 999
 
@@ -133,7 +133,7 @@ CASES = [
 
 @torch.no_grad()
 def hits(learn):
-    """The share of validation images that the model gets right, by hand."""
+    """Return the accuracy on the validation images, computed without the library."""
     batches = [(learn.model.eval()(torch.Tensor(x)).argmax(1) == y) for x, y in learn.dls.valid]
     return float(torch.cat([torch.as_tensor(batch) for batch in batches]).float().mean())
 

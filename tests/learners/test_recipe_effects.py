@@ -1,4 +1,4 @@
-"""Every piece of the recipe through the library, at small scale: on it does its part, off it leaves no trace."""
+"""Each setting of the recipe has its effect when it is on, and none when it is off, in small runs."""
 
 import csv
 import json
