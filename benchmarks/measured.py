@@ -1,4 +1,4 @@
-"""The rows of the tables of results: each reads the JSON file of one benchmark."""
+"""The rows of the tables of results, made from the JSON files of the benchmarks."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -181,7 +181,7 @@ def _heatmaps(report: dict) -> Rows:
 
 
 def _calibration(report: dict) -> Rows:
-    """On each half of the test images, with the temperature of the other half."""
+    """Yield the calibration error of each half of the test images, with the temperature of the other half."""
     for number, row in enumerate(report["halves"], 1):
         before, after, sure = row["ece_before"], row["ece_after"], row["after"]
         what = f"calibration error after the temperature, {report['data']}, half {number}"
@@ -235,7 +235,7 @@ BENCHMARKS = {  # by the names of the JSON files
 
 
 def table(results: Path, names: list[str]) -> str:
-    """A Markdown table of these benchmarks, as far as they have left their JSON in `results`."""
+    """Return a Markdown table of these benchmarks, without those that have no JSON file in `results`."""
     lines = [_line(row, name) for name in names for row in _rows_of(results / f"{name}.json", name)]
     head = "| what | this project | compared with | times better | `python -m benchmarks.…` |"
     return "\n".join([head, "|---|---|---|---|---|", *lines]) if lines else ""

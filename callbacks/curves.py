@@ -72,7 +72,7 @@ def _plot_rate(axes: Axes, steps: Sequence[StepRow]) -> None:
     peak = max(steps, key=lambda row: row.lr)
     axes.plot([row.epoch for row in steps], [row.lr for row in steps], color=TRAIN_COLOUR)
     axes.plot(peak.epoch, peak.lr, "o", color=VALID_COLOUR, clip_on=False)
-    axes.set(title=f"Applied learning rate: peak {peak.lr:.3g} at epoch {peak.epoch:.4g}", ylabel="learning rate")
+    axes.set(title=f"Learning rate: peak {peak.lr:.3g} at epoch {peak.epoch:.4g}", ylabel="applied learning rate")
 
 
 def _plot_line(axes: Axes, epochs: Sequence[EpochRow], values: Sequence[float], colour: str, label: str) -> None:

@@ -80,4 +80,4 @@ class RichProgress(Callback):
             return
         figures = [f"{name} {value:.4f}" for name, value in epoch_figures(self.learn).items() if value is not None]
         parts = [f"epoch {self.epoch:>3}", *figures, self.speed, f"{perf_counter() - self.epoch_started:.1f} s"]
-        self.view.tell("  ".join(filter(None, parts)))
+        self.view.add_line("  ".join(filter(None, parts)))

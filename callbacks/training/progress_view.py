@@ -1,4 +1,4 @@
-"""Where the progress of a run is seen: a terminal, a file or pipe, or the output of a notebook's cell."""
+"""The output of the progress display: a terminal, a file or pipe, or the output of a notebook's cell."""
 
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class View:
-    """Lines that stay and a bar below them: on stderr, the bar on a terminal alone.
+    """Lines with a progress bar below them, printed on a console.
 
     Args:
-        console: where to.
-        has_lines: whether lines are wanted.
-        has_bar: whether a bar is wanted.
+        console: console to print on.
+        has_lines: whether lines are printed.
+        has_bar: whether a bar is shown.
     """
 
-    bars_validation = True  # also outside of a fit
+    bars_validation = True  # whether validation outside a fit has a bar
 
     def __init__(self, console: Console, has_lines: bool, has_bar: bool) -> None:
         self.console, self.has_lines, self.has_bar = console, has_lines, has_bar
@@ -35,36 +35,43 @@ class View:
         )
 
     def open(self) -> None:
+        """Show the bar."""
         if self.has_bar:
             self.bar.start()
 
     def start(self, title: str) -> None:
-        """Set the bar back to nothing done, under a new title."""
+        """Start the bar again from zero with a new title."""
         for task in self.bar.task_ids:
             self.bar.remove_task(task)
         self.bar.add_task(title, total=None, figures="")
 
     def move(self, done: int, total: int, figures: str) -> None:
-        """Move the bar, with figures beside it."""
+        """Update the bar.
+
+        Args:
+            done: number of finished steps.
+            total: number of steps.
+            figures: text after the bar.
+        """
         self.bar.update(self.bar.task_ids[0], completed=done, total=total, figures=figures)
 
-    def tell(self, line: str) -> None:
-        """Add a line that stays."""
+    def add_line(self, line: str) -> None:
+        """Print a line above the bar."""
         self.console.print(line, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.has_bar:
             self.bar.stop()
 
 
 class CellView(View):
-    """The same in one output of a notebook's cell, which is replaced during the run; the lines remain.
+    """Lines with a progress bar in one output of a notebook's cell, which is updated during the run.
 
-    rich's own live display needs ipywidgets in a notebook.
+    The live display of rich is not used, because it needs ipywidgets in a notebook.
     """
 
-    bars_validation = False  # it has no lines, and would leave an empty output
+    bars_validation = False  # without lines, the output would be empty after the bar is removed
 
     def __init__(self, console: Console, has_lines: bool, has_bar: bool) -> None:
         super().__init__(console, has_lines, has_bar)
@@ -72,13 +79,13 @@ class CellView(View):
         self.handle: DisplayHandle | None = None
 
     def open(self) -> None:
-        """The first step of a fit, or the first line, makes the output."""
+        """Do nothing yet: the output is created by the first step or line."""
 
     def move(self, done: int, total: int, figures: str) -> None:
         super().move(done, total, figures)
         self._show(with_bar=True)
 
-    def tell(self, line: str) -> None:
+    def add_line(self, line: str) -> None:
         self.lines.append(line)
         self._show()
 
@@ -101,11 +108,11 @@ class CellView(View):
 
 
 def open_view(lines: bool, bar: bool) -> View:
-    """The view of this process, ready for a run.
+    """Return the progress output of this process: in a notebook the cell's output, otherwise stderr.
 
     Args:
-        lines: whether a line an epoch is wanted.
-        bar: whether a bar is wanted.
+        lines: whether one line per epoch is printed.
+        bar: whether a bar is shown; on stderr only on a terminal.
     """
     console = Console(stderr=True)
     view = CellView(console, lines, bar) if console.is_jupyter else View(console, lines, bar and console.is_terminal)

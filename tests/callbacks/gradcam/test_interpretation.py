@@ -135,7 +135,7 @@ def test_why_wrong_compares_the_two_classes(interp):
     assert (
         true.get_title() == f"digit {interp.targs[i]} {interp.preds[i, interp.targs[i]]:.0%}"
     )  # no p-value, because the heatmap was not tested
-    assert difference.get_title() == f"digit {interp.decoded[i]} less digit {interp.targs[i]}"
+    assert difference.get_title() == f"digit {interp.decoded[i]} minus digit {interp.targs[i]}"
     maps = [axes.images[1].get_array() for axes in (predicted, true, difference)]
     np.testing.assert_allclose(maps[2], maps[0] - maps[1], atol=1e-6)
 

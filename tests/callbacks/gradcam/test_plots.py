@@ -19,7 +19,7 @@ def compared(count: int) -> list[Panel]:
         Panel(image, "true automobile\npredicted truck"),
         Panel(image, LONG, heat),
         Panel(image, LONG, heat / 2),
-        Panel(image, "automobile less truck", heat / 2, signed=True),
+        Panel(image, "automobile minus truck", heat / 2, signed=True),
     ]
     return count * one
 
