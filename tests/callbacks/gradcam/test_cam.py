@@ -211,7 +211,7 @@ def test_default_layer_of_a_foreign_model_is_its_last_with_several_places(images
         ({"layer": "layer4.1.con2"}, "layer4.1.conv2"),
         ({"layer": ""}, "no such module"),
         ({"layer": []}, "no name"),
-        ({"layer": "fc"}, r"'fc' gives 4×10"),
+        ({"layer": "fc"}, r"'fc' returns 4×10"),
         ({"method": "cam"}, "choose from .*gradcam"),
         ({"targets": [0, 1, 2, 10]}, "target 10: .*0 to 9"),
         ({"targets": [0, 1, 2, -1]}, "target -1: .*0 to 9"),
