@@ -130,7 +130,7 @@ def test_a_loader_without_labels_is_refused_in_a_sentence(learn, root):
 
 
 def test_a_loader_without_images_is_refused_in_a_sentence(learn):
-    with pytest.raises(CamError, match="gives no images"):
+    with pytest.raises(CamError, match="has no images"):
         GradCAMInterpretation.from_learner(learn, dl=learn.dls.new_empty().valid, layer="conv")
 
 

@@ -154,7 +154,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused():
         class share:
             count = 3
 
-    with pytest.raises(ProcessesError, match=r"3 processes cannot share a batch of 32 .* multiple of 3, as 30"):
+    with pytest.raises(ProcessesError, match=r"3 processes cannot share a batch of 32 .* multiple of 3, such as 30"):
         share_between_processes(image_learner(**SETTINGS), Three)
 
 
