@@ -46,7 +46,7 @@ def test_the_schedule_is_drawn(table, pair):
 def test_the_finder_gives_fastais_suggestions_and_changes_nothing(table, pair):
     learn = pair.ours
     before = [tensor.clone() for tensor in learn.model.state_dict().values()]
-    with pytest.raises(TrainingError, match="call lr_find first"):
+    with pytest.raises(TrainingError, match="call `lr_find` first"):
         learn.recorder.plot_lr_find()
     found = learn.lr_find(start_lr=1e-4, end_lr=10, num_it=100, suggest_funcs=(valley, minimum, steep, slide))
     lrs, losses = torch.tensor(found.curve.lrs), torch.tensor(found.curve.losses)

@@ -283,7 +283,7 @@ def test_what_the_finder_does_not_do_is_refused(learn, why, asked):
 
 
 def test_the_recorder_draws_the_last_search(learn):
-    with pytest.raises(TrainingError, match="call lr_find first"):
+    with pytest.raises(TrainingError, match="call `lr_find` first"):
         learn.recorder.plot_lr_find()
     found = learn.lr_find(num_it=40)
     learn.fit(1)
