@@ -66,7 +66,7 @@ class GradCAMInterpretation(ClassificationInterpretation):
         """The images with the largest losses, without their heatmaps, which take seconds."""
         idxs = self.losses.argsort(descending=True)[:GLANCE].tolist()
         panels = list(map(self._image_panel, idxs, self.batch(idxs)[1]))
-        return self.plot_panels(panels, GLANCE, "The largest losses; plot_top_losses shows the evidence too")._repr_png_()
+        return self.plot_panels(panels, GLANCE, "The largest losses; see plot_top_losses for the evidence")._repr_png_()
 
     @classmethod
     def from_learner(
