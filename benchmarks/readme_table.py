@@ -102,16 +102,16 @@ def _percent(spread: dict) -> str:
     return f"{100 * spread['mean']:.2f}%{deviation}"
 
 
-def replaced(text: str, figures: str) -> str:
-    """Return `text` with `figures` between the marks.
+def replaced(text: str, figures: str, start: str = START, end: str = END) -> str:
+    """Return `text` with `figures` between the marks `start` and `end`.
 
     Raises:
         ValueError: the text does not have each mark exactly once.
     """
-    if text.count(START) != 1 or text.count(END) != 1:
-        raise ValueError(f"the file must hold {START} and {END}, each once")
-    before, rest = text.split(START)
-    return f"{before}{START}\n\n{figures}\n\n{END}{rest.split(END)[1]}"
+    if text.count(start) != 1 or text.count(end) != 1:
+        raise ValueError(f"the file must hold {start} and {end}, each once")
+    before, rest = text.split(start)
+    return f"{before}{start}\n\n{figures}\n\n{end}{rest.split(end)[1]}"
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.readme_table import replaced  # noqa: E402
 from data.common.files import replacing  # noqa: E402
 
 PAGE = ROOT / "docs/ARCHITECTURE.md"
@@ -46,8 +47,7 @@ def listing() -> str:
 
 def filled(page: str) -> str:
     """`page` with the list between its marks."""
-    before, rest = page.split(START)
-    return f"{before}{START}\n\n{listing()}\n\n{END}{rest.split(END)[1]}"
+    return replaced(page, listing(), START, END)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from data.common.launch import process_count, process_rank
+from data.common.launch import launch_command, process_count, process_rank
 from learners.recipe import Recipe
 from learners.setting import help_of
 
@@ -82,7 +82,7 @@ def _lines(results: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 def with_flags(message: str) -> str:
     """Return a message with the names of arguments replaced by flags: `` `batch_size` `` becomes --batch-size."""
-    launch = f"torchrun --standalone --nproc_per_node {process_count()}" if process_count() > 1 else "python"
+    launch = launch_command(process_count())
     message = re.sub(r"resume_learner\('(.+?)'\)", rf"{launch} app.py fit --resume \1", message)
     message = re.sub(r"report_run\('(.+?)'\)", r"python app.py report \1", message)
     return re.sub(r"`(\w+)`", lambda match: FLAGS.get(match[1], match[0]), message)

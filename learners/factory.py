@@ -64,12 +64,19 @@ def image_learner(
     recipe = Recipe.of(data=str(data), **settings | ({"model": name} if name else {}))
     device = pick_device(recipe.device)
     processes = join_processes(device, out)
-    run = Run.create(out) if out and process_rank() == 0 else Run(Path(out), new=True) if out else None
+    run = _new_run(out)
     source = open_source(data, recipe.seed, recipe.limit, recipe.holdout, recipe.skip_bad)
     recipe = replace(recipe, data=source.name)
     return share_between_processes(
         assemble(source, recipe, device, model, metrics=metrics, cbs=cbs, run=run), processes
     )
+
+
+def _new_run(out: str | Path | None) -> Run | None:
+    """Return the new run of this directory; the first process checks that the directory is free."""
+    if not out:
+        return None
+    return Run.create(out) if process_rank() == 0 else Run(Path(out), new=True)
 
 
 def assemble(

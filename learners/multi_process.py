@@ -12,7 +12,7 @@ from callbacks.checkpoint.callback import Resume
 from callbacks.checkpoint.interrupt import Interrupts
 from callbacks.parallel.processes import Processes, ProcessesError
 from callbacks.parallel.signals import AgreedInterrupts, EndOnSignal
-from data.common.launch import process_count
+from data.common.launch import launch_command, process_count
 from learners.plan_fit import fit_plan
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from learners.run import Run
 
 log = logging.getLogger(__name__)
-
-LAUNCH_COMMAND = "torchrun --standalone --nproc_per_node {count} app.py fit"
 
 
 def join_processes(device: torch.device, out: str | Path | None) -> Processes | None:
@@ -45,7 +43,7 @@ def join_processes(device: torch.device, out: str | Path | None) -> Processes | 
 def log_unused_gpus(device: torch.device, count: int) -> None:
     """Log how to use all of `count` GPUs, if there are several and the run uses one."""
     if device.type == "cuda" and count > 1:
-        log.warning("this run uses one of %d GPUs; to use all: %s", count, LAUNCH_COMMAND.format(count=count))
+        log.warning("this run uses one of %d GPUs; to use all: %s app.py fit", count, launch_command(count))
 
 
 def share_between_processes(learn: "ImageLearner", processes: Processes | None) -> "ImageLearner":
@@ -77,11 +75,10 @@ def check_process_count(path: Path, facts: dict[str, Any]) -> None:
     """
     then, now = facts.get("processes", 1), process_count()
     if then != now:
-        launch = LAUNCH_COMMAND.format(count=then) if then > 1 else "python app.py fit"
         raise ProcessesError(
             f"{path} was trained by {then} processes and cannot be resumed by {now}: norm layers normalise with the "
             "part of a batch that one process has, so that the result would differ. To resume it on one machine: "
-            f"{launch} --resume {path}"
+            f"{launch_command(then)} app.py fit --resume {path}"
         )
 
 

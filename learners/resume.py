@@ -53,8 +53,8 @@ def resume_learner(
     facts = opened.description
     check_process_count(opened.path, facts)
     if process_rank() == 0:
-        with opened.claimed():  # fail before the images are read if another process uses the directory
-            facts = opened.description
+        with opened.claimed():
+            pass  # fail before the images are read if another process uses the directory
     opened.new = False
     device = pick_device(recipe.device)
     processes = join_processes(device, run)

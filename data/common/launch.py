@@ -11,3 +11,8 @@ def process_count() -> int:
 def process_rank() -> int:
     """Returns the rank of this process, counted from 0. Rank 0 writes the files and prints the results."""
     return int(os.environ.get("RANK", "0")) if process_count() > 1 else 0
+
+
+def launch_command(count: int) -> str:
+    """Returns the command that starts a script in this number of processes on one machine."""
+    return f"torchrun --standalone --nproc_per_node {count}" if count > 1 else "python"
