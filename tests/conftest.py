@@ -14,6 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 _home = tempfile.TemporaryDirectory(prefix="fastai-home-")
 os.environ["FASTAI_HOME"] = _home.name  # before fastai is imported: it reads this once
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a process, or the processes fight for the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # processes that tests kill are forked from one that has imported everything
 multiprocessing.get_context("forkserver").set_forkserver_preload(["learners.resume"])
 
