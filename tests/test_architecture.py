@@ -2,11 +2,11 @@
 
 import re
 import runpy
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
+
 PAGE = (ROOT / "docs/ARCHITECTURE.md").read_text(encoding="utf-8")
 
 

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from real_cifar10 import few_of_cifar10, needs_cifar10
+
+from tests.real_cifar10 import few_of_cifar10, needs_cifar10
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 

@@ -5,9 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
+
 COPIED = ("app.py", "learners", "callbacks", "data", "pyproject.toml", "requirements.txt", "tests/conftest.py")
 BLOCK = re.compile(r"```python\n# (?P<path>[\w/.]+)(?:, before \"(?P<before>[^\"\n]+)\")?\n(?P<text>.*?)```", re.DOTALL)
 THINGS = ("source", "model", "transform", "callback", "heatmap method", "report section", "command")

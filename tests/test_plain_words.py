@@ -3,11 +3,11 @@
 import re
 import tokenize
 from itertools import chain
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
+
 RULED_OUT = (
     *("mend", "mends", "mended", "nobody", "somebody", "whoever", "whatever else", "hand over", "handed over"),
     *("as ever", "at hand", "is no number", "no such thing", "to the letter", "goes on", "go on", "went on", "is gone"),

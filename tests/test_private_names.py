@@ -5,9 +5,9 @@ import importlib
 import inspect
 import re
 from itertools import chain
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
+
 OTHERS = ("fastai", "fastcore", "fasttransform", "fastdownload", "torch", "torchvision", "albumentations")
 DOCUMENTED = {"_fields", "_asdict", "_replace", "_repr_png_"}  # documented names of named tuples and IPython
 MAX_PRIVATE_NAMES = 12  # number of private names that may be used

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
+
 LAYERS = {"data": 0, "callbacks": 1, "learners": 2, "app": 3, "benchmarks": 3}
 
 

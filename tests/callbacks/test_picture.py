@@ -1,15 +1,13 @@
 """A notebook shows a figure that is the result of a cell as one image, with and without pyplot."""
 
-from pathlib import Path
-
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
 from callbacks.gradcam.plots import plot_panels
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 SETUP = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})

@@ -4,11 +4,9 @@ import os
 import pty
 import subprocess
 import sys
-from pathlib import Path
 
 from learners import image_learner
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 def test_elsewhere_it_is_one_line_an_epoch_on_stderr(tiny, capfd):

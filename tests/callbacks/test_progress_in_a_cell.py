@@ -2,19 +2,19 @@
 
 import html
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
+
 SETUP = f"""
 import sys
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests/learners")!r}]
+sys.path[:0] = [{str(ROOT)!r}]
 from contextlib import suppress
 from learners import image_learner
-from small_runs import SMALL, Interrupted, small_net
+from tests.learners.small_runs import SMALL, Interrupted, small_net
 learn = image_learner(**SMALL, model=small_net(), metrics=None);
 """
 CELLS = ["learn.fit(3)", "learn.validate();", "with suppress(KeyboardInterrupt):\n    learn.fit(3, cbs=Interrupted(7))"]

@@ -4,7 +4,6 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,14 +11,14 @@ import pytest
 import torch
 from fastai.data.transforms import ToTensor
 from PIL import Image
-from small_loaders import CPU, dls_of, settings_for
 
 from data import DataError, ImageLoaders, image_block, image_loaders, open_source
 from data.image_transforms import SquareTensor
 from data.pipelines import train_pipeline
 from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
+from tests.conftest import ROOT
+from tests.data.small_loaders import CPU, dls_of, settings_for
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("home")
 
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 from fastai.learner import Learner
 from PIL import Image
-from small_loaders import dls_of
 from torch import nn
 from torchvision.datasets import FakeData, ImageFolder
 from torchvision.transforms.functional import pil_to_tensor, to_tensor
 
 from data import DataError, open_source
 from data.cache import load_pixels
+from tests.data.small_loaders import dls_of
 
 pytestmark = pytest.mark.usefixtures("home")
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 12, 10, 3), dtype=np.uint8)

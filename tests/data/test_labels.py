@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from small_loaders import dls_of
 
 from data import DataError, open_source
+from tests.data.small_loaders import dls_of
 
 pytestmark = pytest.mark.usefixtures("home")
 

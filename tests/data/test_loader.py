@@ -12,12 +12,12 @@ from fastai.learner import Learner, load_learner
 from fastai.vision.core import PILImage
 from PIL import Image
 from scipy.stats import chi2_contingency
-from small_loaders import dls_of
 from torch import nn
 
 from data import image_block
 from data.common.errors import DataError
 from data.reading import read_pixels
+from tests.data.small_loaders import dls_of
 
 pytestmark = pytest.mark.usefixtures("home")
 COUNTS = {"train/a": 70, "train/b": 63, "valid/a": 20, "valid/b": 9}

@@ -12,9 +12,9 @@ from fastai.vision.augment import Flip, FlipItem, Resize
 from fastai.vision.data import ImageDataLoaders
 from fasttransform import Transform
 from PIL import Image
-from small_loaders import dls_of
 
 from data.common.errors import DataError
+from tests.data.small_loaders import dls_of
 
 matplotlib.use("Agg")
 pytestmark = pytest.mark.usefixtures("home")

@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from data.named_images import named_images
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 FILES = ["b.png", "a/2.jpg", "a/1.png", "a/deep/3.png", "a/notes.txt", "a/.hidden.png"]
 
 

@@ -4,13 +4,13 @@ import albumentations as A
 import numpy as np
 import pytest
 import torch
-from small_loaders import dls_of as loaders_of
 
 from data import loader
 from data.counter_rng import Keys
 from data.pipelines import augment, augment_tensor, runs_on_device, steps_of
 from data.store import Store
 from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
+from tests.data.small_loaders import dls_of as loaders_of
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 PIPELINES = {

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import albumentations as A
 import numpy as np
@@ -13,8 +12,8 @@ from data.common.errors import DataError
 from data.counter_rng import Keys
 from data.pipelines import augment, steps_of
 from data.transforms import BatchCrop, BatchCutout, BatchMirror
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 STOCK = A.Compose([A.Rotate(40, p=1), A.RandomBrightnessContrast(p=0.5), A.OneOf([A.Blur(p=1), A.VerticalFlip(p=1)])])
 MIXED = [BatchCrop(2), A.OneOf([A.Blur(p=1), A.Sequential([A.Rotate(40, p=1)])], p=1), BatchMirror(), BatchCutout(3)]
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from fastai.torch_core import TensorImage
-from pictures import photograph, png, png_header, swapped_profile
 from PIL import Image, ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
 from data.common.errors import DataError
 from data.image_transforms import OpenImage, SquareTensor
 from data.reading import fitted, open_rgb, read_pixels
+from tests.data.pictures import photograph, png, png_header, swapped_profile
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # about the files that are damaged on purpose
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 14, 3), dtype=np.uint8)

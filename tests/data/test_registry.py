@@ -2,16 +2,15 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from small_loaders import dls_of
 
 from data import DataError, open_source, source_names, sources
 from data.sources import registry
 from data.sources.registry import SOURCES, data_help, find, source
+from tests.conftest import ROOT
+from tests.data.small_loaders import dls_of
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("home")
 STRIPES = '''
 import numpy as np

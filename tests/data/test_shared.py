@@ -6,9 +6,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_loaders import dls_of
 
 from data.common.share import Share
+from tests.data.small_loaders import dls_of
 
 
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 9))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from PIL import Image
-from small_loaders import dls_of
 
 from data import DataError, open_source
 from data.decode import read_errors
+from tests.data.small_loaders import dls_of
 
 pytestmark = pytest.mark.usefixtures("home")
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from small_loaders import CPU, dls_of, settings_for
 
 from data import DataError, open_source, validation_source
 from data.cache import Stats, load_stats
 from data.validation import validation_batches
+from tests.data.small_loaders import CPU, dls_of, settings_for
 
 pytestmark = pytest.mark.usefixtures("home")
 STATS = Stats((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from fastai.callback.core import Callback
 from hypothesis import strategies as st
-from mutations import altered, damaged, json_files, tables
 from PIL import Image, features
 from torch import nn
 
@@ -24,6 +23,7 @@ from data.items import ImageFile
 from data.reading import open_rgb, read_pixels
 from learners import image_learner, resume_learner
 from learners.model_files import load_model
+from tests.fuzz.mutations import altered, damaged, json_files, tables
 
 SIDE = 16
 

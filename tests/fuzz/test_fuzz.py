@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from targets import OneLayer, Target, make_targets
 
 from data.common.errors import AppError
 from learners.models import MODELS
+from tests.fuzz.targets import OneLayer, Target, make_targets
 
 CORPUS = Path(__file__).with_name("corpus")
 NAMES = ["picture", "table", "recipe", "model", "weights", "checkpoint", "sealed archive", "sealed state"]

@@ -5,13 +5,12 @@ import json
 import subprocess
 import sys
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 
 from learners import Recipe, image_learner
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 COMPLETE = """
 import json, sys
 from IPython.core.completer import provisionalcompleter

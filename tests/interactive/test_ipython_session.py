@@ -4,12 +4,12 @@ import os
 import re
 import signal
 import sys
-from pathlib import Path
 
 import pexpect
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
+
 PROMPT = r"In \[\d+\]: "
 BAR = r"epoch \d+ of 20000[^\r\n]*━[^\r\n]*\d/6[^\r\n]*images/s"  # drawn some times a second: not in every epoch
 START = """
@@ -25,8 +25,12 @@ class Session:
     """IPython in a pseudo-terminal of 40 lines and 160 columns."""
 
     def __init__(self, folder):
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests/learners")])
-        env = os.environ | {"PYTHONPATH": path, "IPYTHONDIR": str(folder), "TERM": "xterm", "PYTHONWARNINGS": "ignore"}
+        env = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "IPYTHONDIR": str(folder),
+            "TERM": "xterm",
+            "PYTHONWARNINGS": "ignore",
+        }
         env.pop("COLUMNS", None)
         arguments = {"cwd": str(folder), "env": env, "encoding": "utf-8", "dimensions": (40, 160), "timeout": 240}
         self.child = pexpect.spawn(sys.executable, ["-c", START], **arguments)
@@ -66,7 +70,7 @@ def test_a_session_survives_ctrl_c_in_a_fit(session, tmp_path):
     session.run("import math")
     session.run("from callbacks import GradCAMInterpretation")
     session.run("from learners import image_learner, resume_learner")
-    session.run("from small_runs import small_net")
+    session.run("from tests.learners.small_runs import small_net")
     session.run(f"learn = image_learner({ENDLESS})")
     seen = session.run("learn.lr_find()")
     assert "LRFound(" in seen

@@ -4,13 +4,13 @@ import csv
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
+
 JUPYTER = "IPython ipykernel ipywidgets jupyter_client jupyter_core nbclient nbformat matplotlib_inline traitlets"
 WITHOUT = f"""
 import sys

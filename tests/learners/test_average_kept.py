@@ -5,10 +5,10 @@ import pytest
 import torch
 from fastai.callback.core import Callback, CancelEpochException, CancelFitException, CancelTrainException
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
-from small_runs import small_net
 
 from callbacks.optional.weight_average import WeightAverage
 from learners import image_learner
+from tests.learners.small_runs import small_net
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from fastai.callback.core import Callback
 from fastai.callback.mixup import MixUp
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
 from fastai.callback.training import GradientAccumulation
-from small_runs import NAMED, Interrupted, history_of, observed, small_architecture
 
 from callbacks.checkpoint.callback import Resume
 from callbacks.checkpoint.checkpoint_file import CheckpointError
@@ -17,6 +16,7 @@ from callbacks.checkpoint.state import capture
 from callbacks.training.loader_epoch import LoaderEpoch
 from callbacks.training.step_seed import StepSeed
 from learners import image_learner, resume_learner
+from tests.learners.small_runs import NAMED, Interrupted, history_of, observed, small_architecture
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -2,15 +2,13 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from learners import image_learner
 from learners.evaluation import evaluate
 from learners.finished_learner import load_run
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module", params=["memory", "none"])

@@ -9,11 +9,11 @@ from fastai.callback.core import Callback, CancelEpochException, CancelTrainExce
 from fastai.callback.tracker import ReduceLROnPlateau
 from fastai.callback.training import GradientAccumulation, ShortEpochCallback
 from fastai.metrics import accuracy, error_rate
-from small_runs import small_net
 
 from data.common.errors import TrainingError
 from learners import image_learner
 from learners.plan_fit import planned_rates
+from tests.learners.small_runs import small_net
 
 
 @pytest.fixture

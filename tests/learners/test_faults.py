@@ -11,15 +11,25 @@ from pathlib import Path
 import pytest
 import torch
 from fastai.callback.core import Callback
-from small_runs import ALL_STEPS, SMALL, STEPS, begin, go_on, in_process, learner, observed, outcome, processes
 
 from callbacks.checkpoint.checkpoint_file import CheckpointError, read_state
 from callbacks.checkpoint.state import is_finite
 from data.common.errors import TrainingError
 from learners import image_learner
 from learners.run import Run, RunDirectoryError
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
+from tests.learners.small_runs import (
+    ALL_STEPS,
+    SMALL,
+    STEPS,
+    begin,
+    go_on,
+    in_process,
+    learner,
+    observed,
+    outcome,
+    processes,
+)
 
 
 class At(Callback):

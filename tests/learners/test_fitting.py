@@ -18,13 +18,13 @@ from fastai.callback.progress import CSVLogger, ProgressCallback, ShowGraphCallb
 from fastai.callback.schedule import SuggestionMethod, minimum, slide, steep, valley
 from fastai.callback.tracker import EarlyStoppingCallback
 from fastai.learner import Learner
-from small_runs import small_net
 
 from callbacks.lr_find.finder import LRFindError
 from callbacks.training.progress import RichProgress
 from data.common.errors import TrainingError
 from learners import image_learner
 from learners.learner import ImageLearner
+from tests.learners.small_runs import small_net
 
 
 @pytest.fixture

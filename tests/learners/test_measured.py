@@ -8,7 +8,6 @@ import torch
 from fastai.callback.core import Callback, CancelFitException, CancelValidException
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
 from fastai.metrics import error_rate
-from small_runs import NAMED, history_of, small_architecture, small_net
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,6 +16,7 @@ from data.common.errors import TrainingError
 from learners import image_learner
 from learners.evaluation import evaluate
 from learners.finished_learner import load_run
+from tests.learners.small_runs import NAMED, history_of, small_architecture, small_net
 
 
 @pytest.fixture(autouse=True, scope="module")

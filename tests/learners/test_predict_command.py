@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,7 @@ from callbacks.gradcam.choice import Choice
 from data import open_source
 from learners import Predictor, image_learner
 from learners.predictions import COLUMNS
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")

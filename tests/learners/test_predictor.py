@@ -19,8 +19,7 @@ from data.common.errors import InputError
 from learners import Predictor, image_learner
 from learners.models.resnet18 import ResNet18
 from learners.predictor import UNSURE, Answer
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.mixup import CutMix, MixUp
-from small_runs import NAMED, Interrupted, history_of, observed, small_architecture
 from torch import nn
 
 from callbacks.random_generators import seed_generators
 from learners import image_learner, resume_learner
+from tests.learners.small_runs import NAMED, Interrupted, history_of, observed, small_architecture
 
 
 @pytest.fixture(autouse=True, scope="module")

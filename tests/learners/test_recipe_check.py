@@ -8,12 +8,12 @@ from fastai.data.core import DataLoaders
 from fastai.learner import load_learner
 from fastai.optimizer import Adam
 from fastai.torch_core import params
-from small_runs import NAMED, SmallNet, small_architecture
 from torch import nn
 
 from data import image_loaders, open_source
 from learners import image_learner
 from learners.recipe_check import LearnerError
+from tests.learners.small_runs import NAMED, SmallNet, small_architecture
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -9,7 +9,6 @@ import signal
 import pytest
 import torch
 from fastai.callback.core import Callback
-from small_runs import ALL_STEPS, STEPS, Kill, begin, go_on, in_process, learner, outcome, resumed
 
 from callbacks.checkpoint.checkpoint_file import read_state, write_state
 from data import DataError
@@ -19,6 +18,7 @@ from learners.device import precision
 from learners.recipe import RecipeError
 from learners.resume import stored_recipe
 from learners.run import Run
+from tests.learners.small_runs import ALL_STEPS, STEPS, Kill, begin, go_on, in_process, learner, outcome, resumed
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from small_runs import NAMED, Interrupted, small_architecture
 
 from callbacks.checkpoint.checkpoint_file import CheckpointError, read_state, write_state
 from learners import image_learner, resume_learner
@@ -13,6 +12,7 @@ from learners.model_files import load_model, write_model
 from learners.models import MODELS
 from learners.recipe import Recipe, RecipeError
 from learners.run import Run, RunDirectoryError
+from tests.learners.small_runs import NAMED, Interrupted, small_architecture
 
 CLASSES = ["cat", "dog"]
 DESCRIPTION = {"fingerprint": "f", "classes": CLASSES, "train_images": 8, "valid_images": 2, "versions": {"torch": "2"}}

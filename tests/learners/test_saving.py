@@ -6,11 +6,11 @@ from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
 from fastai.callback.tracker import SaveModelCallback
 from fastai.learner import load_learner
-from small_runs import NAMED, history_of, small_architecture
 
 from callbacks import GradCAMCallback
 from learners import image_learner
 from learners.run import RunDirectoryError
+from tests.learners.small_runs import NAMED, history_of, small_architecture
 
 
 @pytest.fixture(autouse=True, scope="module")

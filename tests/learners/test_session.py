@@ -8,12 +8,12 @@ from fastai.callback.mixup import MixUp
 from fastai.callback.training import GradientClip
 from fastai.losses import FocalLossFlat
 from fastai.metrics import error_rate
-from small_runs import NAMED, Interrupted, SmallNet, history_of, observed, small_architecture
 
 from callbacks.training.means import accuracy
 from data.transforms import BatchMirror
 from learners import image_learner, resume_learner
 from learners.session import SessionError
+from tests.learners.small_runs import NAMED, Interrupted, SmallNet, history_of, observed, small_architecture
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -4,12 +4,12 @@ import pytest
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders
 from fastai.learner import load_learner
-from small_runs import SMALL, small_net
 
 from callbacks import GradCAMInterpretation
 from data import open_source
 from learners import Predictor, Recipe, image_learner
 from learners.recipe import Plan
+from tests.learners.small_runs import SMALL, small_net
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

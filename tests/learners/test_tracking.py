@@ -3,11 +3,11 @@
 import csv
 
 import pytest
-from small_runs import NAMED, Interrupted, observed, small_architecture
 
 from callbacks import tracking
 from callbacks.tracking import Backend, TrackingError
 from learners import image_learner, resume_learner
+from tests.learners.small_runs import NAMED, Interrupted, observed, small_architecture
 
 FIGURES = ("train_loss", "valid_loss", "accuracy", "lr")
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from callbacks import GradCAMCallback, grad_cam
 from callbacks.gradcam.layers import CamError
 from learners import image_learner
-from tests.callbacks.gradcam.conftest import plain_learner
+from tests.callbacks.gradcam.plain_digits import plain_learner
 
 
 def fitted(epochs: int, cbs=()) -> tuple:

@@ -10,7 +10,7 @@ from callbacks import GradCAMInterpretation, grad_cam
 from callbacks.gradcam.layers import CamError
 from callbacks.gradcam.methods import DEFAULT_METHOD
 from callbacks.gradcam.plots import SMOOTHING_WIDTH
-from tests.callbacks.gradcam.conftest import plain_learner
+from tests.callbacks.gradcam.plain_digits import plain_learner
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """Fixtures for the tests of `check`."""
 
 import pytest
-from check_pictures import picture
 
 from data.check.report import check_data
+from tests.data.check.check_pictures import picture
 
 
 @pytest.fixture

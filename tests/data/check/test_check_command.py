@@ -7,7 +7,6 @@ import shutil
 
 import numpy as np
 import pytest
-from check_pictures import picture
 from PIL import Image
 
 from data import decode
@@ -16,6 +15,7 @@ from data.check.report import check_data
 from data.check.sheet import contact_sheet
 from data.items import ImageFile
 from data.sources.registry import SOURCES, Splits, source
+from tests.data.check.check_pictures import picture
 
 
 def state(root):

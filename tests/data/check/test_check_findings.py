@@ -3,11 +3,11 @@
 import shutil
 
 import pytest
-from check_pictures import picture
 from PIL import Image
 
 from data.check.finding import KINDS, LEVELS, Case, finding
 from data.check.report import check_data
+from tests.data.check.check_pictures import picture
 
 
 def test_a_clean_folder_has_no_findings(clean, found):

@@ -4,13 +4,13 @@ import io
 
 import numpy as np
 import pytest
-from check_pictures import picture
 from PIL import Image
 
 from data.check import near_duplicates
 from data.check.examine import FeatureArrays
 from data.check.facts import image_features
 from data.check.near_duplicates import MIN_SIMILARITY, close_pairs, near_pairs, similarity
+from tests.data.check.check_pictures import picture
 
 
 def features_of(pictures):

@@ -112,7 +112,7 @@ def kind(
 def all_kinds() -> list[Kind]:
     """Returns the kinds of all modules `kinds_of_…` in this folder."""
     for path in sorted(Path(__file__).parent.glob("kinds_of_*.py")):
-        import_module(path.stem)
+        import_module(f"tests.data.trouble.{path.stem}")
     return KINDS
 
 

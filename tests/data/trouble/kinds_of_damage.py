@@ -2,11 +2,12 @@
 
 import zlib
 
-from kinds import SIDE, Pictures, encoded, kind, png_of
-from kinds_of_formats import HAS_AVIF, stored
-from kinds_of_pixels import COLOUR, scan_lines
-from pictures import png, png_header
 from PIL import Image
+
+from tests.data.pictures import png, png_header
+from tests.data.trouble.kinds import SIDE, Pictures, encoded, kind, png_of
+from tests.data.trouble.kinds_of_formats import HAS_AVIF, stored
+from tests.data.trouble.kinds_of_pixels import COLOUR, scan_lines
 
 SHORT = zlib.compress(b"\0" * 20)  # fewer bytes than the 784 of the picture
 END = (b"IEND", b"")

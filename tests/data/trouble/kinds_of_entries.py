@@ -5,9 +5,10 @@ import stat
 import tempfile
 
 import numpy as np
-from kinds import SIDE, Pictures, kind, png_of
-from kinds_of_pixels import COLOUR
 from PIL import Image
+
+from tests.data.trouble.kinds import SIDE, Pictures, kind, png_of
+from tests.data.trouble.kinds_of_pixels import COLOUR
 
 
 @kind(r'"train": \{"cat": 4,')

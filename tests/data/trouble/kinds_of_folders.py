@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 
-from kinds import Pictures, kind
+from tests.data.trouble.kinds import Pictures, kind
 
 # Splits
 

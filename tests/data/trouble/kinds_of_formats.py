@@ -1,10 +1,11 @@
 """Pictures that are rotated, animated or in a rare format."""
 
 import numpy as np
-from kinds import SIDE, Pictures, encoded, kind, png_of
-from kinds_of_pixels import BLOCKS, COLOUR
 from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
+
+from tests.data.trouble.kinds import SIDE, Pictures, encoded, kind, png_of
+from tests.data.trouble.kinds_of_pixels import BLOCKS, COLOUR
 
 TURNED = {  # BLOCKS as displayed for each EXIF orientation
     2: BLOCKS[:, ::-1],

@@ -5,9 +5,10 @@ import zlib
 
 import cv2
 import numpy as np
-from kinds import SIDE, Pictures, encoded, kind
-from pictures import png, png_header, swapped_profile
 from PIL import Image, ImageCms
+
+from tests.data.pictures import png, png_header, swapped_profile
+from tests.data.trouble.kinds import SIDE, Pictures, encoded, kind
 
 RNG = np.random.default_rng(2026)
 COLOUR = RNG.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kinds import Pictures, kind
+from tests.data.trouble.kinds import Pictures, kind
 
 HEADER = "file,label,split"
 

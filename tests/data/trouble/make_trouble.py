@@ -1,11 +1,9 @@
-"""Write a folder for each kind of problem, to look at them: `python tests/data/trouble/make_trouble.py DIR`."""
+"""Write a folder for each kind of problem, to look at them: `python -m tests.data.trouble.make_trouble DIR`."""
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1]))  # for `pictures`
-
-from kinds import Pictures, all_kinds
+from tests.data.trouble.kinds import Pictures, all_kinds
 
 for kind in all_kinds():
     kind.make(Pictures(Path(sys.argv[1]) / kind.name / "pictures", kind.usual))

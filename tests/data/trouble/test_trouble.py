@@ -9,17 +9,17 @@ import re
 import subprocess
 import sys
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import pytest
 from fastai.callback.core import Callback
 from fastai.torch_core import TensorImage
-from kinds import SIDE, Pictures, all_kinds
 from torch import nn
 
 from learners import image_learner
 from learners.models import MODELS
+from tests.conftest import ROOT
+from tests.data.trouble.kinds import SIDE, Pictures, all_kinds
 
 SHORT = {"model": "one-layer", "size": SIDE, "epochs": 1, "batch_size": 4096, "device": "cpu"}
 AS_IT_IS = {"crop": 0.0, "cutout": 0.0, "mirror": "none"}  # no augmentation
@@ -120,7 +120,8 @@ def test_there_are_at_least_sixty_kinds():
 
 
 def test_the_script_makes_a_folder_of_each_kind(tmp_path):
-    script = Path(__file__).with_name("make_trouble.py")
-    subprocess.run([sys.executable, script, tmp_path / "trouble"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "tests.data.trouble.make_trouble", tmp_path / "trouble"], cwd=ROOT, check=True
+    )
     names = {path.name for path in (tmp_path / "trouble").iterdir()}
     assert names >= {kind.name for kind in all_kinds()}

@@ -16,14 +16,13 @@ from pathlib import Path
 from fastai.callback.core import Callback
 
 ROOT = Path(__file__).parents[3]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/learners")]
-
-from small_runs import NAMED, observed  # noqa: E402
+sys.path[:0] = [str(ROOT)]
 
 from data.common.errors import TrainingError  # noqa: E402
 from learners import image_learner, resume_learner  # noqa: E402
 from learners.models import MODELS  # noqa: E402
 from learners.models.resnet18 import ResNet  # noqa: E402
+from tests.learners.small_runs import NAMED, observed  # noqa: E402
 
 STEP = 8  # after which something happens
 AS_THEY_ARE = {"mirror": "none", "crop": 0, "cutout": 0}  # images that no epoch changes

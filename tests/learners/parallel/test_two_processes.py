@@ -5,10 +5,6 @@ import re
 
 import pytest
 import torch
-from exact_step import SETTINGS, net, parameters
-from launches import HERE, launch, seen, small_job
-from real_cifar10 import few_of_cifar10, needs_cifar10
-from small_job import Narrow
 
 from callbacks.checkpoint.checkpoint_file import read_state
 from callbacks.parallel.processes import ProcessesError
@@ -16,6 +12,10 @@ from learners import image_learner, resume_learner
 from learners.evaluation import evaluate
 from learners.models import MODELS
 from learners.multi_process import log_unused_gpus, share_between_processes
+from tests.learners.parallel.exact_step import SETTINGS, net, parameters
+from tests.learners.parallel.launches import HERE, launch, seen, small_job
+from tests.learners.parallel.small_job import Narrow
+from tests.real_cifar10 import few_of_cifar10, needs_cifar10
 
 CHECKPOINTED = re.compile(r"stopped in epoch (\d+) after step (\d+) of 6")
 

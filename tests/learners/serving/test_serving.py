@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +19,8 @@ from data.cache import Stats
 from learners import Predictor, ResNet18
 from learners.model_files import write_model
 from learners.serving import ServingError, serve
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[3]
 CLASSES = ["cat", "dog", "émeu 🦤"]
 
 
