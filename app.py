@@ -46,7 +46,7 @@ def fit(out: Out = None, resume: Resume = None, as_json: Json = False, **setting
         return
 
     from learners import image_learner
-    from learners.run import next_run
+    from learners.run_directory.run import next_run
 
     out = out or next_run(settings.get("data", Recipe.data))
     show(image_learner(**settings, out=out).fit_recipe() | {"run": str(out)}, as_json)
@@ -64,7 +64,7 @@ def lr_find(
 ) -> None:
     """Find the peak learning rate of a recipe. The curve is written as a picture, CSV and JSON."""
     from learners import image_learner
-    from learners.run import check_free, next_run
+    from learners.run_directory.run import check_free, next_run
 
     out = check_free(out or next_run(f"{settings.get('data', Recipe.data)}-lr-find"))
     found = image_learner(**settings).lr_find(start_lr, end_lr, steps)
@@ -109,8 +109,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Validate the model of a run. The results are accuracy, metrics per class, confusions and calibration."""
+    from learners.answers.evaluation import evaluate
     from learners.answers.summary import print_evaluation
-    from learners.evaluation import evaluate
 
     results = evaluate(run, data, tta)
     show(results, as_json) if as_json else print_evaluation(results)
@@ -143,7 +143,7 @@ def predict(
 
     Files that cannot be read are skipped; the exit code is then 1.
     """
-    from learners.predictions import predict
+    from learners.prediction.predictions import predict
 
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # a file name may not be valid text
     found = predict(run, images, None if as_json else print, min_confidence=min_confidence, csv=csv, cam=cam)
@@ -193,7 +193,7 @@ def check(
     from data.check.report import check_data
 
     if out:
-        from learners.run import check_free
+        from learners.run_directory.run import check_free
 
         check_free(out)
     report = check_data(data)

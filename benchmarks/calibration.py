@@ -21,7 +21,7 @@ from learners.answers.outputs import Outputs
 from learners.answers.prediction_metrics import accuracy_of, calibration_error, reliability, share
 from learners.answers.stored_outputs import run_outputs
 from learners.answers.temperature import fit_temperature
-from learners.run import Run
+from learners.run_directory.run import Run
 
 UNSURE = 0.9  # the probability of the predicted class below which nothing is answered
 

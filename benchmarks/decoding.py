@@ -1,8 +1,8 @@
 """Claim: PNG files of CIFAR-10 are decoded at 8,000 per second or more on two cores, and more cores are never slower.
 
 Compared are Pillow in threads (the former way, with one thread per core), OpenCV in threads, and the processes of
-`data.decode`, in turns on the same files. All must return the same bytes. The result is the best round in images per
-second.
+`data.decoding.decode`, in turns on the same files. All must return the same bytes. The result is the best round in
+images per second.
 
     python -m benchmarks.decoding [--data FOLDER] [--files 16000] [--rounds 1]
 
@@ -23,11 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import write_report
-from data import decode as module
-from data.decode import cores, decode
+from data.decoding import decode as module
+from data.decoding.decode import cores, decode
+from data.decoding.reading import fitted, open_rgb, read_pixels
 from data.home import home_path
 from data.items import ImageFile
-from data.reading import fitted, open_rgb, read_pixels
 
 SIDE, CHUNK = 32, 64
 

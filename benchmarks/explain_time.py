@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import write_report
-from learners.run import Run
+from learners.run_directory.run import Run
 
 LIMITS = {"cifar10": 60, "digits": 25}  # seconds
 

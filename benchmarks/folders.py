@@ -44,7 +44,7 @@ def listing(data: str) -> int:
 
 
 def caching(data: str) -> int:
-    from data.cache import load_pixels
+    from data.decoding.cache import load_pixels
     from data.opening import open_source
 
     pixels = load_pixels(open_source(data), SIDE, "memory")

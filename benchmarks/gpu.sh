@@ -60,7 +60,7 @@ print("torch", torch.__version__, "numpy", numpy.__version__, "fastai", fastai._
 print("GPU:", torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
 EOF
 step decode 60 "$python" -c "
-from data.cache import load_pixels
+from data.decoding.cache import load_pixels
 from data import open_source
 print(load_pixels(open_source('$data'), $size, 'memory').shape)"
 step fit 90 bash -c "time '$python' app.py fit $flags --out $work/run"

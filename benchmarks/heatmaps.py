@@ -35,7 +35,7 @@ from callbacks.gradcam.methods import DEFAULT_METHOD
 from callbacks.gradcam.pointing import make_mosaics, pointed_mass
 from callbacks.gradcam.trust import SIGNIFICANCE_LEVEL, measure_trust
 from learners.finished_learner import load_run
-from learners.run import Run
+from learners.run_directory.run import Run
 
 IMAGES, MOSAICS, POOL = 25, 10, 200  # measured in one go (the images are each other's controls); images for mosaics
 USUAL = "pytorch-grad-cam, layer4"

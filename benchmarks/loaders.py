@@ -154,7 +154,7 @@ def bare_numpy(folder: str):
 def _pixels(folder: str):
     """Return the training images in memory, N×32×32×3."""
     from data import open_source
-    from data.cache import load_pixels
+    from data.decoding.cache import load_pixels
 
     source = open_source(folder)
     return load_pixels(source, 32, "memory")[: len(source.train)].copy()

@@ -35,7 +35,7 @@ from benchmarks.report import write_report
 from callbacks.lr_find.finder import find_lr
 from data import image_dls
 from learners import Recipe
-from learners.optimizer import RecipeOptimizer, body_and_head
+from learners.training.optimizer import RecipeOptimizer, body_and_head
 
 BATCH, WIDTH = 64, 12  # images, channels of the first layer
 

@@ -39,7 +39,7 @@ from benchmarks.pictures import make_pictures
 from benchmarks.report import RESULTS, write_report
 from learners import Recipe
 from learners.learner import ImageLearner
-from learners.optimizer import RecipeOptimizer, body_and_head
+from learners.training.optimizer import RecipeOptimizer, body_and_head
 
 NAME = "lr_table"
 WITHIN = 2.5

@@ -53,7 +53,7 @@ def full(path: Path, size: int) -> np.ndarray:
 
 
 def ours(path: Path, size: int) -> np.ndarray:
-    from data.reading import read_pixels
+    from data.decoding.reading import read_pixels
 
     return read_pixels(path, size)
 

@@ -25,13 +25,13 @@ import torch
 from benchmarks.photo_memory import make_photos
 from benchmarks.report import write_report
 from data import Stats
+from data.decoding.reading import read_pixels
 from data.named_images import named_images
-from data.reading import read_pixels
-from learners.model_files import write_model
 from learners.models import MODELS
 from learners.models.resnet18 import ResNet18
-from learners.predictions import predict
-from learners.predictor import Predictor
+from learners.prediction.predictions import predict
+from learners.prediction.predictor import Predictor
+from learners.run_directory.model_files import write_model
 
 ROOT = Path(__file__).parent.parent
 LIMIT, MEMORY_LIMIT = 1.3, 1.02

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from data.common.files import write_json
-from learners.provenance import commit, versions
+from learners.run_directory.provenance import commit, versions
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -6,30 +6,30 @@ from typing import TYPE_CHECKING
 from data.common.public import on_first_use
 
 if TYPE_CHECKING:
+    from data.augmentation.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror, BatchTransform
     from data.block import ImageLoaders, image_block, image_dls, image_loaders
-    from data.cache import Stats
     from data.common.errors import DataError
-    from data.loader import BatchDL
+    from data.decoding.cache import Stats
+    from data.loading.loader import BatchDL
     from data.opening import Source, open_source, validation_source
     from data.settings import DataRecipe, DataSettings
     from data.sources.registry import source_names
-    from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror, BatchTransform
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise importing it checks for updates over the network
 
 _MODULES = {
-    "BatchAlternatingMirror": "transforms",
-    "BatchCrop": "transforms",
-    "BatchCutout": "transforms",
-    "BatchDL": "loader",
-    "BatchMirror": "transforms",
-    "BatchTransform": "transforms",
+    "BatchAlternatingMirror": "augmentation.transforms",
+    "BatchCrop": "augmentation.transforms",
+    "BatchCutout": "augmentation.transforms",
+    "BatchDL": "loading.loader",
+    "BatchMirror": "augmentation.transforms",
+    "BatchTransform": "augmentation.transforms",
     "DataError": "common.errors",
     "DataRecipe": "settings",
     "DataSettings": "settings",
     "ImageLoaders": "block",
     "Source": "opening",
-    "Stats": "cache",
+    "Stats": "decoding.cache",
     "image_block": "block",
     "image_dls": "block",
     "image_loaders": "block",

@@ -14,17 +14,17 @@ from fastai.data.transforms import ToTensor
 from fastai.torch_core import default_device
 from PIL import Image
 
-from data.cache import Stats, load_pixels, load_stats
+from data.augmentation.pipelines import train_pipeline
 from data.common.errors import DataError
-from data.image_transforms import OpenImage, SquareTensor
+from data.decoding.cache import Stats, load_pixels, load_stats
+from data.decoding.readable import require_readable
 from data.items import ImageItem, label_of
-from data.loader import BatchDL
-from data.normalize import NormalizeBytes
+from data.loading.image_transforms import OpenImage, SquareTensor
+from data.loading.loader import BatchDL
+from data.loading.normalize import NormalizeBytes
+from data.loading.store import Store, targets_of
 from data.opening import Data, Source, open_source
-from data.pipelines import train_pipeline
-from data.readable import require_readable
 from data.settings import DataRecipe, DataSettings
-from data.store import Store, targets_of
 
 MAX_CLASSES_NAMED = 10  # classes that an error message lists
 

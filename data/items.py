@@ -83,13 +83,13 @@ class ImageFile(NamedTuple):
 
     def read(self, size: int) -> np.ndarray:
         """See `ImageItem.read`."""
-        from data.reading import read_pixels
+        from data.decoding.reading import read_pixels
 
         return read_pixels(os.fspath(self), size)
 
     def open(self) -> Image.Image:
         """See `ImageItem.open`."""
-        from data.reading import open_rgb
+        from data.decoding.reading import open_rgb
 
         return open_rgb(os.fspath(self))
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from data import sampling
 from data.common.errors import DataError
+from data.decoding.readable import cached_read_errors
 from data.items import ImageItem
-from data.readable import cached_read_errors
 from data.settings import Mirror
 from data.sources.dataset import ImageDataset, dataset_splits
 from data.sources.notes import join_names

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from data.augmentation.counter_rng import Keys
 from data.common.errors import DataError
-from data.counter_rng import Keys
 from data.items import ImageItem
 from data.sources.notes import join_names
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.cache import Stats, load_pixels
-from data.floats import normalised
+from data.decoding.cache import Stats, load_pixels
+from data.loading.floats import normalised
+from data.loading.store import targets_of
 from data.opening import Source
 from data.settings import Cache
-from data.store import targets_of
 
 
 def validation_batches(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from learners.factory import image_learner
     from learners.models.resnet18 import ResNet18
-    from learners.predictor import Predictor
+    from learners.prediction.predictor import Predictor
     from learners.recipe import Recipe
     from learners.resume import resume_learner
 
@@ -32,7 +32,7 @@ _check_sibling_packages()
 from data.common.public import on_first_use  # noqa: E402  `data` must be checked first
 
 _PUBLIC_MODULES = {
-    "Predictor": "predictor",
+    "Predictor": "prediction.predictor",
     "Recipe": "recipe",
     "ResNet18": "models.resnet18",
     "image_learner": "factory",

@@ -16,17 +16,17 @@ from callbacks.training.recorder import DeviceMean
 from data import ImageLoaders, Source, image_loaders, open_source
 from data.common.launch import process_rank
 from data.opening import Data
-from learners.balance import class_weights, log_class_balance
 from learners.device import pick_device
-from learners.initial_weights import initialise
 from learners.keywords import with_settings
 from learners.learner import ImageLearner
-from learners.loss import ClassLoss
 from learners.models import build_model, model_name
-from learners.multi_process import join_processes, share_between_processes
-from learners.optimizer import body_and_head
 from learners.recipe import Plan, Recipe
-from learners.run import Run
+from learners.run_directory.run import Run
+from learners.training.balance import class_weights, log_class_balance
+from learners.training.initial_weights import initialise
+from learners.training.loss import ClassLoss
+from learners.training.multi_process import join_processes, share_between_processes
+from learners.training.optimizer import body_and_head
 
 AnyMetric: TypeAlias = Metric | Callable[..., Any]  # a function of logits N×C and targets N, or a metric of fastai
 Metrics: TypeAlias = AnyMetric | Sequence[AnyMetric] | None  # one or several

@@ -9,7 +9,7 @@ from data.block import image_loaders
 from learners.device import pick_device
 from learners.factory import learner_of
 from learners.learner import ImageLearner
-from learners.opened_run import open_run
+from learners.run_directory.opened_run import open_run
 
 
 def load_run(

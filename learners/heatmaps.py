@@ -14,7 +14,7 @@ from callbacks.gradcam.layers import CamError
 from callbacks.gradcam.loader_images import chosen_batches
 from callbacks.gradcam.methods import DEFAULT_METHOD
 from callbacks.gradcam.stage_progress import progress
-from learners.stored_heatmaps import stored_heatmaps
+from learners.run_directory.stored_heatmaps import stored_heatmaps
 
 if TYPE_CHECKING:
     from learners.learner import ImageLearner

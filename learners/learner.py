@@ -22,17 +22,17 @@ from callbacks.training.recorder import DeviceRecorder
 from data.block import ImageLoaders
 from data.common.errors import TrainingError
 from data.common.files import replacing
-from data.loader import BatchDL
-from learners.fit_result import FitResult
-from learners.fitting import Callbacks, FitLearner
-from learners.multi_process import fit_without_files, naming_ended_process
-from learners.optimizer import RecipeOptimizer
+from data.loading.loader import BatchDL
 from learners.recipe import Plan, Recipe
-from learners.recipe_check import check_matches_recipe, is_empty
-from learners.recipe_fit import fit_in_memory, fit_run
-from learners.run import Run
-from learners.session import MadeWith, frozen_parameters, pipeline_of
+from learners.run_directory.run import Run
 from learners.shown import learner_text
+from learners.training.fit_result import FitResult
+from learners.training.fitting import Callbacks, FitLearner
+from learners.training.multi_process import fit_without_files, naming_ended_process
+from learners.training.optimizer import RecipeOptimizer
+from learners.training.recipe_check import check_matches_recipe, is_empty
+from learners.training.recipe_fit import fit_in_memory, fit_run
+from learners.training.session import MadeWith, frozen_parameters, pipeline_of
 
 # Callbacks of every learner. fastai's recorder waits for the device in each step, and its progress bar writes to pipes.
 OWN_CALLBACKS = (TrainEvalCallback, DeviceRecorder, RichProgress)

@@ -11,14 +11,14 @@ from torch import nn
 from callbacks.training.means import accuracy
 from data import DataError, Source, open_source
 from data.common.launch import process_rank
-from learners.class_order import with_class_order
 from learners.device import pick_device, precision
 from learners.factory import Callbacks, Metrics, assemble
 from learners.learner import ImageLearner
-from learners.multi_process import check_process_count, join_processes, share_between_processes
-from learners.provenance import versions
 from learners.recipe import Recipe, RecipeError
-from learners.run import CHANGEABLE_ON_RESUME, Run
+from learners.run_directory.class_order import with_class_order
+from learners.run_directory.provenance import versions
+from learners.run_directory.run import CHANGEABLE_ON_RESUME, Run
+from learners.training.multi_process import check_process_count, join_processes, share_between_processes
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from learners.session import session_cbs
+from learners.training.session import session_cbs
 
 if TYPE_CHECKING:
     from learners.learner import ImageLearner

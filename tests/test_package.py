@@ -64,8 +64,8 @@ def test_no_commit_is_recorded_inside_somebody_elses_repository(tmp_path):
         ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x", "--allow-empty"],
     ):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
-    installed = tmp_path / "site-packages" / "learners"
-    installed.mkdir(parents=True)
-    (installed / "provenance.py").write_text((ROOT / "learners/provenance.py").read_text())
-    done = python("import provenance; print(provenance.commit())", installed)
+    installed = tmp_path / "site-packages"
+    for package in ("data", "callbacks", "learners"):
+        shutil.copytree(ROOT / package, installed / package, ignore=shutil.ignore_patterns("__pycache__"))
+    done = python("from learners.run_directory.provenance import commit; print(commit())", installed)
     assert done.stdout.strip() == "None", done.stderr

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,32 @@ def test_imports_point_down_only(package):
 def test_the_walk_sees_an_import_that_climbs(tmp_path):
     (tmp_path / "x.py").write_text("def f():\n    from learners.factory import image_learner\n")
     assert [o for o in imported(tmp_path / "x.py") if climbs("data", o)] == ["learners"]
+
+
+def rooms(floor: Path) -> dict[str, set[str]]:
+    """Return the folders of a package, each with those that its files import when they are imported themselves."""
+    names = {folder.name for folder in floor.iterdir() if (folder / "__init__.py").exists()}
+    found = {}
+    for name in names:
+        trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (floor / name).rglob("*.py")]
+        imports = [node.module for tree in trees for node in tree.body if isinstance(node, ast.ImportFrom)]
+        found[name] = {
+            other for other in names - {name} if any(f"{m}.".startswith(f"{floor.name}.{other}.") for m in imports)
+        }
+    return found
+
+
+@pytest.mark.parametrize("floor", ["data", "callbacks", "learners"])
+def test_the_folders_of_a_package_import_each_other_in_one_direction(floor):
+    assert list(TopologicalSorter(rooms(ROOT / floor)).static_order())  # raises CycleError
+
+
+def test_two_folders_that_import_each_other_are_seen(tmp_path):
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / "floor" / name).mkdir(parents=True)
+        (tmp_path / "floor" / name / "__init__.py").write_text(f"from floor.{other} import x\n")
+    with pytest.raises(CycleError):
+        list(TopologicalSorter(rooms(tmp_path / "floor")).static_order())
 
 
 def test_the_command_line_waits_for_neither_torch_nor_fastai():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from data.check.facts import THUMBNAIL_SIDE, Facts, ImageFeatures, examine
-from data.decode import CHUNK_IMAGES, map_chunks
+from data.decoding.decode import CHUNK_IMAGES, map_chunks
 from data.items import ImageItem
 
 

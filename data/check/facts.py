@@ -9,8 +9,8 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from data.common.errors import DataError
+from data.decoding.rgb import DECODE_ERRORS
 from data.items import ImageItem
-from data.rgb import DECODE_ERRORS
 
 THUMBNAIL_SIDE = 16  # pixels; side of the grey thumbnail by which near duplicates are verified
 

@@ -12,7 +12,7 @@ from data.check.finding import Finding
 from data.check.report import CheckReport
 from data.common.errors import DataError
 from data.common.text import shown
-from data.reading import fitted, open_rgb
+from data.decoding.reading import fitted, open_rgb
 
 COLUMNS, ROWS = 8, 2  # columns and rows of pictures for each kind of finding
 PICTURES_PER_CASE = 2  # pictures that are shown of one case

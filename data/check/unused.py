@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from data.rgb import DECODE_ERRORS
+from data.decoding.rgb import DECODE_ERRORS
 from data.sources.splits import split_of
 from data.sources.walk import is_hidden_or_system_file, is_image_name
 

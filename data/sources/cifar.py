@@ -20,7 +20,7 @@ def cifar(data: str) -> Splits:
     Raises:
         DataError: see `fetch`.
     """
+    from data.decoding.listing import cached_splits
     from data.download import fetch
-    from data.listing import cached_splits
 
     return cached_splits(fetch(ARCHIVES[data]))

@@ -57,13 +57,13 @@ class DatasetImage:
         """See `ImageItem.read`."""
         import numpy as np
 
-        from data.reading import fitted
+        from data.decoding.reading import fitted
 
         return np.asarray(fitted(self.open(), size))
 
     def open(self) -> Image.Image:
         """See `ImageItem.open`."""
-        from data.reading import open_rgb
+        from data.decoding.reading import open_rgb
 
         return open_rgb(self.dataset[self.index][0], name=_place(self.dataset, self.index))
 
@@ -105,7 +105,7 @@ def _items(dataset: ImageDataset, classes: Sequence[str]) -> list[DatasetImage]:
 
 
 def _item(dataset: ImageDataset, index: int, classes: Sequence[str]) -> DatasetImage:
-    from data.reading import open_rgb
+    from data.decoding.reading import open_rgb
 
     where = _place(dataset, index)
     try:

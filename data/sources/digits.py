@@ -19,8 +19,8 @@ def digits(data: str) -> Splits:
 
     Source: Alpaydin and Kaynak 1998, the test set of the UCI collection of handwritten digits.
     """
+    from data.decoding.listing import cached_splits
     from data.home import home_path
-    from data.listing import cached_splits
 
     return cached_splits(digits_folder(home_path("data")))
 

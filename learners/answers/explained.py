@@ -11,9 +11,9 @@ from callbacks.gradcam.choice import Choice
 from callbacks.gradcam.maps import grad_cam
 from callbacks.gradcam.methods import METHODS
 from callbacks.gradcam.trust import Trust, measure_trust
-from data.floats import normalised
-from learners.opened_run import OpenedRun
-from learners.stored_heatmaps import stored_heatmaps
+from data.loading.floats import normalised
+from learners.run_directory.opened_run import OpenedRun
+from learners.run_directory.stored_heatmaps import stored_heatmaps
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from data import Source
 from data.common.files import replacing
 from learners.device import autocast
-from learners.run import RunDirectoryError
+from learners.run_directory.run import RunDirectoryError
 
 FILE = "outputs.safetensors"  # file in the run directory with the outputs on the validation images
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from learners.answers.html import write_page
 from learners.answers.run_report import open_report
 from learners.answers.section import all_sections
-from learners.opened_run import OpenedRun
+from learners.run_directory.opened_run import OpenedRun
 
 FILE = "report.html"  # file of the report in the run directory
 

@@ -13,8 +13,8 @@ from data.common.errors import InputError
 from learners.answers.outputs import Outputs
 from learners.answers.stored_outputs import opened_outputs
 from learners.device import pick_device
-from learners.opened_run import OpenedRun, open_run
-from learners.run import Run
+from learners.run_directory.opened_run import OpenedRun, open_run
+from learners.run_directory.run import Run
 
 Rows = list[dict[str, float]]  # rows of a table, as values by column name
 

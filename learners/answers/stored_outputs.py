@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
+from learners.answers.evaluation import measure
 from learners.answers.outputs import FILE, Outputs
-from learners.evaluation import measure
-from learners.opened_run import OpenedRun, open_run
+from learners.run_directory.opened_run import OpenedRun, open_run
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from data.common.errors import AppError, TrainingError
-from learners.end_to_end import EndToEnd
 from learners.export.formats import ExportedModel
-from learners.opened_run import open_run
+from learners.prediction.end_to_end import EndToEnd
+from learners.run_directory.opened_run import open_run
 
 MAX_IMAGES = 256  # images that are compared
 BATCH_SIZE = 32  # images per batch; the first batch has one image, to check that the file accepts any batch size

@@ -10,10 +10,10 @@ from torch import nn
 
 from data.common.errors import TrainingError
 from data.common.files import replacing, write_json
-from learners.end_to_end import EndToEnd
 from learners.export.compare import Compared, compare, images_to_compare
 from learners.export.formats import ExportError, find_format
-from learners.model_files import SavedModel, load_model
+from learners.prediction.end_to_end import EndToEnd
+from learners.run_directory.model_files import SavedModel, load_model
 
 FOLDER = "export"  # default folder, within the run directory
 INPUT = (

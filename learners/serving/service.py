@@ -13,8 +13,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.middleware.base import RequestResponseEndpoint
 
 from data.common.errors import DataError
-from learners.evidence import Evidence
-from learners.predictor import Predictor
+from learners.prediction.evidence import Evidence
+from learners.prediction.predictor import Predictor
 
 MAX_UPLOAD_BYTES = 20 * 2**20  # largest upload, in bytes
 PAGE = Path(__file__).with_name("page.html")

@@ -13,9 +13,9 @@ from fastai.data.transforms import ToTensor
 from PIL import Image
 
 from data import DataError, ImageLoaders, image_block, image_loaders, open_source
-from data.image_transforms import SquareTensor
-from data.pipelines import train_pipeline
-from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
+from data.augmentation.pipelines import train_pipeline
+from data.augmentation.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
+from data.loading.image_transforms import SquareTensor
 from tests.conftest import ROOT
 from tests.data.small_loaders import CPU, dls_of, settings_for
 
@@ -116,7 +116,7 @@ def test_importing_data_leaves_fastais_own_transform_alone():
 from fastai.data.transforms import ToTensor
 from fastai.vision.core import PILImage
 before = [str(m.signature) for m in ToTensor.encodes.methods]
-import data.block, data.validation, data.albumentations_adapter
+import data.block, data.validation, data.augmentation.albumentations_adapter
 assert [str(m.signature) for m in ToTensor.encodes.methods] == before, ToTensor.encodes.methods
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

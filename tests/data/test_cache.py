@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from data import cache
-from data.cache import load_pixels, load_stats
 from data.common.errors import DataError
+from data.decoding.cache import load_pixels, load_stats
+from data.decoding.reading import read_pixels
 from data.opening import open_source
-from data.reading import read_pixels
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -37,7 +37,7 @@ def test_pixels_are_those_of_the_files_in_their_order(root, home):
 
 def test_a_second_start_decodes_nothing(root, monkeypatch):
     first = load_pixels(open_source(root), 12)
-    monkeypatch.setattr("data.reading.read_pixels", None)
+    monkeypatch.setattr("data.decoding.reading.read_pixels", None)
     np.testing.assert_array_equal(load_pixels(open_source(root), 12), first)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
 
-from data.counter_rng import Keys, _mix
+from data.augmentation.counter_rng import Keys, _mix
 
 N = 50_000
 UNLIKELY = 1e-4  # the p-value below which a test of chance fails; the draws are fixed, so it fails always or never

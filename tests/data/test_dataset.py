@@ -10,7 +10,7 @@ from torchvision.datasets import FakeData, ImageFolder
 from torchvision.transforms.functional import pil_to_tensor, to_tensor
 
 from data import DataError, open_source
-from data.cache import load_pixels
+from data.decoding.cache import load_pixels
 from tests.data.small_loaders import dls_of
 
 pytestmark = pytest.mark.usefixtures("home")

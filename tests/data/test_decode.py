@@ -8,9 +8,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from data import decode as module
 from data.common.errors import DataError
-from data.decode import decode
-from data.plain_png import plain_png
-from data.reading import fitted, read_pixels
+from data.decoding.decode import decode
+from data.decoding.plain_png import plain_png
+from data.decoding.reading import fitted, read_pixels
 from data.sources.folder import list_splits
 
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from data import image_block
 from data.common.errors import DataError
-from data.reading import read_pixels
+from data.decoding.reading import read_pixels
 from tests.data.small_loaders import dls_of
 
 pytestmark = pytest.mark.usefixtures("home")

@@ -12,7 +12,7 @@ ROOT, ORDER = Path(__file__).parents[2], (False, True)
 PROGRAM = """
 import sys
 from pathlib import Path
-from data.malloc import return_large_blocks
+from data.loading.malloc import return_large_blocks
 
 def anonymous():
     line = next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith("RssAnon"))

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from data import loader
-from data.counter_rng import Keys
-from data.pipelines import augment, augment_tensor, runs_on_device, steps_of
-from data.store import Store
-from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
+from data.augmentation.counter_rng import Keys
+from data.augmentation.pipelines import augment, augment_tensor, runs_on_device, steps_of
+from data.augmentation.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
+from data.loading.store import Store
 from tests.data.small_loaders import dls_of as loaders_of
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

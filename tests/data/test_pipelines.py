@@ -8,10 +8,10 @@ import albumentations as A
 import numpy as np
 import pytest
 
+from data.augmentation.counter_rng import Keys
+from data.augmentation.pipelines import augment, steps_of
+from data.augmentation.transforms import BatchCrop, BatchCutout, BatchMirror
 from data.common.errors import DataError
-from data.counter_rng import Keys
-from data.pipelines import augment, steps_of
-from data.transforms import BatchCrop, BatchCutout, BatchMirror
 from tests.conftest import ROOT
 
 STOCK = A.Compose([A.Rotate(40, p=1), A.RandomBrightnessContrast(p=0.5), A.OneOf([A.Blur(p=1), A.VerticalFlip(p=1)])])
@@ -73,7 +73,7 @@ def test_what_is_no_step_is_named(wrong):
 
 
 def test_only_the_adapter_imports_albumentations():
-    code = "import sys, data.loader, data.block; assert 'albumentations' not in sys.modules"
+    code = "import sys, data.loading.loader, data.block; assert 'albumentations' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     users = [p.name for p in (ROOT / "data").rglob("*.py") if re.search("^import albumentations", p.read_text(), re.M)]
     assert users == ["albumentations_adapter.py"]

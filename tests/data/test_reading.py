@@ -11,8 +11,8 @@ from PIL import Image, ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
 from data.common.errors import DataError
-from data.image_transforms import OpenImage, SquareTensor
-from data.reading import fitted, open_rgb, read_pixels
+from data.decoding.reading import fitted, open_rgb, read_pixels
+from data.loading.image_transforms import OpenImage, SquareTensor
 from tests.data.pictures import photograph, png, png_header, swapped_profile
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # about the files that are damaged on purpose

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
 
-from data.counter_rng import Keys
-from data.pipelines import augment, steps_of
-from data.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
+from data.augmentation.counter_rng import Keys
+from data.augmentation.pipelines import augment, steps_of
+from data.augmentation.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
 
 N = 50_000
 UNLIKELY = 1e-4  # the p-value below which a test of chance fails; the draws are fixed, so it fails always or never

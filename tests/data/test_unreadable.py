@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from data import DataError, open_source
-from data.decode import read_errors
+from data.decoding.decode import read_errors
 from tests.data.small_loaders import dls_of
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -52,7 +52,7 @@ def test_bad_files_are_left_out_and_listed_and_the_others_stay_where_they_were(r
 
 def test_without_bad_files_it_changes_nothing_and_reads_once(root, monkeypatch):
     assert open_source(root, skip_bad=True) == open_source(root)
-    monkeypatch.setattr("data.readable.read_errors", None)
+    monkeypatch.setattr("data.decoding.readable.read_errors", None)
     assert open_source(root, skip_bad=True) == open_source(root)
     dls_of(root, cache="none", skip_bad=True)
 
@@ -74,7 +74,7 @@ def test_every_image_is_tried_in_any_number_of_processes(make_folder, monkeypatc
     files = open_source(make_folder({"a": 150, "b": 100})).train
     damage(files[3].path, files[70].path, files[190].path)
     for processes in (1, 2):
-        monkeypatch.setattr("data.decode.cores", lambda n=processes: n)
+        monkeypatch.setattr("data.decoding.decode.cores", lambda n=processes: n)
         assert list(read_errors(files)) == [3, 70, 190]
 
 

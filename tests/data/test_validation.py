@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from data import DataError, open_source, validation_source
-from data.cache import Stats, load_stats
+from data.decoding.cache import Stats, load_stats
 from data.validation import validation_batches
 from tests.data.small_loaders import CPU, dls_of, settings_for
 

@@ -5,7 +5,7 @@ from fastai.callback.core import Callback
 
 from callbacks.optional import TURNED_ON_BY, turned_on_by
 from learners import image_learner, resume_learner
-from learners.session import SessionError
+from learners.training.session import SessionError
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from torch import nn
 from torchvision.models import resnet34
 
 from learners import image_learner, resume_learner
-from learners.evaluation import evaluate
+from learners.answers.evaluation import evaluate
 from learners.finished_learner import load_run
 from learners.models import MODELS, model
 from learners.models.resnet18 import ResNet, ResNet18
-from learners.run import RunDirectoryError
+from learners.run_directory.run import RunDirectoryError
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from callbacks.order import RESUME
 from data import open_source
 from data.check.facts import examine
 from data.check.report import check_data
+from data.decoding.reading import open_rgb, read_pixels
 from data.items import ImageFile
-from data.reading import open_rgb, read_pixels
 from learners import image_learner, resume_learner
-from learners.model_files import load_model
+from learners.run_directory.model_files import load_model
 from tests.fuzz.mutations import altered, damaged, json_files, tables
 
 SIDE = 16

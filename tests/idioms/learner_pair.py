@@ -16,7 +16,7 @@ from data import image_dls
 from learners import image_learner
 from learners.device import autocast
 from learners.learner import ImageLearner
-from learners.optimizer import RecipeOptimizer
+from learners.training.optimizer import RecipeOptimizer
 
 SETTINGS = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 2, "device": "cpu"}
 SETTINGS |= {"weight_decay": 0.0, "norm_bias_lr_scale": 1.0}  # with which the recipe's optimizer is torch's SGD

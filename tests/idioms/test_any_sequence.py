@@ -24,9 +24,9 @@ from torch import nn
 from callbacks.training.means import accuracy
 from data import image_dls
 from data.common.errors import AppError
-from learners.evaluation import evaluate
+from learners.answers.evaluation import evaluate
 from learners.models import MODELS
-from learners.plan_fit import planned_rates
+from learners.training.plan_fit import planned_rates
 from tests.idioms.beside import alike, ours, rows_of, weights
 from tests.learners.small_runs import Interrupted, SmallNet, small_architecture
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from data.block import image_block
 from data.common.errors import TrainingError
-from learners.recipe_check import LearnerError
+from learners.training.recipe_check import LearnerError
 from tests.idioms.beside import alike, both, ours, pair, plain, weights
 from tests.learners.small_runs import small_architecture
 

@@ -25,8 +25,8 @@ from fastai.callback.tracker import (
 )
 from fastai.callback.training import BnFreeze, GradientAccumulation, GradientClip, ShortEpochCallback
 
-from learners.evaluation import evaluate
-from learners.plan_fit import planned_rates
+from learners.answers.evaluation import evaluate
+from learners.training.plan_fit import planned_rates
 from tests.idioms.beside import alike, both, ours, pair, plain, rows_of, weights
 from tests.learners.small_runs import small_architecture
 
@@ -45,7 +45,7 @@ def _small():
 @pytest.fixture(autouse=True)
 def _single_precision(monkeypatch):
     """Use fp32, as plain fastai does, also on a processor with bf16."""
-    monkeypatch.setattr("learners.step.autocast", lambda device: nullcontext())
+    monkeypatch.setattr("learners.training.step.autocast", lambda device: nullcontext())
 
 
 class Halves(MixHandler):

@@ -5,7 +5,7 @@ import torch
 from fastai.learner import load_learner
 
 from data import image_dls
-from learners.recipe_check import LearnerError
+from learners.training.recipe_check import LearnerError
 from tests.idioms.learner_pair import CPU, assert_same, assert_same_weights, learner_pair, on_both, with_our_optimizer
 
 

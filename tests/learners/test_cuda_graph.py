@@ -13,7 +13,7 @@ from torch import nn
 from torch.func import functional_call
 
 from learners import image_learner, warmup
-from learners.cuda_graph import GraphedModel, gradient_error, noise_batch, trusted_graph
+from learners.training.cuda_graph import GraphedModel, gradient_error, noise_batch, trusted_graph
 
 SETTINGS = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 2, "device": "cpu"}
 
@@ -90,7 +90,7 @@ def captured(monkeypatch):
     def use(capture=Tape):
         monkeypatch.setattr(warmup, "GRAPH_DEVICES", ("cpu",))
         monkeypatch.setattr(
-            "learners.cuda_graph.capture_on_cuda", lambda *args: tapes.append(capture(*args)) or tapes[-1]
+            "learners.training.cuda_graph.capture_on_cuda", lambda *args: tapes.append(capture(*args)) or tapes[-1]
         )
         return tapes
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from learners import image_learner
-from learners.evaluation import evaluate
+from learners.answers.evaluation import evaluate
 from learners.finished_learner import load_run
 from tests.conftest import ROOT
 
@@ -28,16 +28,16 @@ def test_it_is_the_validation_of_the_learner_to_the_last_digit(run):
 
 CODE = """
 import sys
-import app, learners.evaluation
+import app, learners.answers.evaluation
 
 def present():
     return sorted({{'fastai', 'albumentations', 'torchvision', 'matplotlib', 'pandas', 'sklearn'}} & set(sys.modules))
 
-def told(*args, kept=learners.evaluation.validation_batches):
+def told(*args, kept=learners.answers.evaluation.validation_batches):
     print('first batch', present())
     return kept(*args)
 
-learners.evaluation.validation_batches = told
+learners.answers.evaluation.validation_batches = told
 sys.argv = ['app.py', 'evaluate', {run!r}]
 app.main()
 print('end', present())

@@ -12,7 +12,7 @@ from fastai.metrics import accuracy, error_rate
 
 from data.common.errors import TrainingError
 from learners import image_learner
-from learners.plan_fit import planned_rates
+from learners.training.plan_fit import planned_rates
 from tests.learners.small_runs import small_net
 
 

@@ -16,7 +16,7 @@ from callbacks.checkpoint.checkpoint_file import CheckpointError, read_state
 from callbacks.checkpoint.state import is_finite
 from data.common.errors import TrainingError
 from learners import image_learner
-from learners.run import Run, RunDirectoryError
+from learners.run_directory.run import Run, RunDirectoryError
 from tests.conftest import ROOT
 from tests.learners.small_runs import (
     ALL_STEPS,
@@ -182,7 +182,7 @@ def test_a_damaged_checkpoint_ends_with_2_and_stays_as_it_is(app, tmp_path, dama
 def test_a_checkpoint_of_another_format_is_refused(tmp_path, monkeypatch):
     with pytest.raises(TrainingError):
         begin(tmp_path / "run", At(4, "before_batch", poison))
-    monkeypatch.setattr("learners.run.FORMAT_VERSION", 0)
+    monkeypatch.setattr("learners.run_directory.run.FORMAT_VERSION", 0)
     with pytest.raises(CheckpointError, match="another version"):
         go_on(tmp_path / "run")
 

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from data import open_source
 from learners import image_learner, resume_learner
-from learners.balance import class_weights
-from learners.evaluation import evaluate
+from learners.answers.evaluation import evaluate
 from learners.finished_learner import load_run
-from learners.loss import ClassLoss
+from learners.training.balance import class_weights
+from learners.training.loss import ClassLoss
 
 SHORT = {"size": 8, "batch_size": 8, "epochs": 2, "device": "cpu"}
 FLAGS = [part for name, value in SHORT.items() for part in (f"--{name.replace('_', '-')}", value)]

@@ -5,7 +5,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from learners import ResNet18
-from learners.initial_weights import whiten_stem, zero_residual_branches
+from learners.training.initial_weights import whiten_stem, zero_residual_branches
 
 
 def images(n=60, side=12):

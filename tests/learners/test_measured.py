@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from callbacks.training.measured_model import MeasuredModel
 from data.common.errors import TrainingError
 from learners import image_learner
-from learners.evaluation import evaluate
+from learners.answers.evaluation import evaluate
 from learners.finished_learner import load_run
 from tests.learners.small_runs import NAMED, history_of, small_architecture, small_net
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 import torch
 
-from learners.muon import FILTER_MOMENTUM, QUINTIC_COEFFICIENTS, Muon, orthogonalised
+from learners.training.muon import FILTER_MOMENTUM, QUINTIC_COEFFICIENTS, Muon, orthogonalised
 
 
 def polynomial(s):

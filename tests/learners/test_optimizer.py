@@ -9,7 +9,7 @@ from torch import nn
 
 from data import image_dls
 from learners import Recipe, ResNet18, image_learner
-from learners.optimizer import MUON_LR_SCALE, RecipeOptimizer, body_and_head, param_groups
+from learners.training.optimizer import MUON_LR_SCALE, RecipeOptimizer, body_and_head, param_groups
 
 CHANNELS = 4800  # with norms
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from fastai.learner import Learner
 
-import learners.step
+import learners.training.step
 from learners import image_learner
 
 
@@ -22,7 +22,7 @@ def recorded(run):
 def test_a_fastai_with_other_private_methods_trains_in_the_same_precision_or_not_at_all(
     renamed, tiny, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(learners.step, "autocast", bf16)
+    monkeypatch.setattr(learners.training.step, "autocast", bf16)
     seen = []
     learn = image_learner(**tiny, out=tmp_path / "run")
 
@@ -46,6 +46,6 @@ def test_a_fastai_with_other_private_methods_trains_in_the_same_precision_or_not
 def test_what_is_recorded_is_what_ran_and_not_what_the_device_could(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("learners.resume.precision", lambda device: "bf16")
     monkeypatch.setattr("learners.device.precision", lambda device: "bf16")
-    monkeypatch.setattr(learners.step, "autocast", lambda device: torch.autocast(device.type, enabled=False))
+    monkeypatch.setattr(learners.training.step, "autocast", lambda device: torch.autocast(device.type, enabled=False))
     image_learner(**tiny, out=tmp_path / "run").fit_recipe()
     assert recorded(tmp_path / "run") == "fp32"

@@ -15,7 +15,7 @@ from PIL import Image
 from callbacks.gradcam.choice import Choice
 from data import open_source
 from learners import Predictor, image_learner
-from learners.predictions import COLUMNS
+from learners.prediction.predictions import COLUMNS
 from tests.conftest import ROOT
 
 
@@ -110,7 +110,7 @@ def test_pictures_of_the_evidence_do_not_collide_and_show_the_evidence(app, run,
 
 def test_the_method_is_the_one_that_the_run_keeps(run, folder, tmp_path, app, monkeypatch):
     used = []
-    from learners import evidence
+    from learners.prediction import evidence
 
     real = evidence.grad_cam
     monkeypatch.setattr(evidence, "grad_cam", lambda *args: used.append(args[3:]) or real(*args))

@@ -18,7 +18,7 @@ from data import DataError, open_source
 from data.common.errors import InputError
 from learners import Predictor, image_learner
 from learners.models.resnet18 import ResNet18
-from learners.predictor import UNSURE, Answer
+from learners.prediction.predictor import UNSURE, Answer
 from tests.conftest import ROOT
 
 
@@ -92,7 +92,7 @@ def test_several_images_are_a_list_a_generator_or_an_array_of_them(run, paths):
 
 
 def test_answers_come_while_images_are_still_read(run, paths, monkeypatch):
-    monkeypatch.setattr("learners.predictor.BATCH_PIXELS", {"cpu": 4 * 8 * 8})
+    monkeypatch.setattr("learners.prediction.predictor.BATCH_PIXELS", {"cpu": 4 * 8 * 8})
     asked = []
     images = (asked.append(path) or path for path in paths)
     stream = Predictor(run, device="cpu").stream(images)

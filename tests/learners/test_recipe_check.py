@@ -12,7 +12,7 @@ from torch import nn
 
 from data import image_loaders, open_source
 from learners import image_learner
-from learners.recipe_check import LearnerError
+from learners.training.recipe_check import LearnerError
 from tests.learners.small_runs import NAMED, SmallNet, small_architecture
 
 

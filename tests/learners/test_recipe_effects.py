@@ -11,10 +11,10 @@ from torch import nn
 
 from data import DataError
 from learners import ResNet18, image_learner
-from learners.evaluation import evaluate
+from learners.answers.evaluation import evaluate
 from learners.finished_learner import load_run
-from learners.run import RunDirectoryError
-from learners.warmup import warm_up
+from learners.run_directory.run import RunDirectoryError
+from learners.training.warmup import warm_up
 
 OFF = {"zero_init_residual": False, "whiten": False, "norm_bias_lr_scale": 1.0, "ema": False}
 TINY = {"size": 8, "batch_size": 8, "epochs": 2, "device": "cpu"}

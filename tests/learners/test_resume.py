@@ -17,7 +17,7 @@ from data.sources.digits import digits_folder
 from learners.device import precision
 from learners.recipe import RecipeError
 from learners.resume import stored_recipe
-from learners.run import Run
+from learners.run_directory.run import Run
 from tests.learners.small_runs import ALL_STEPS, STEPS, Kill, begin, go_on, in_process, learner, outcome, resumed
 
 

@@ -7,11 +7,11 @@ import torch
 
 from callbacks.checkpoint.checkpoint_file import CheckpointError, read_state, write_state
 from learners import image_learner, resume_learner
-from learners.evaluation import evaluate
-from learners.model_files import load_model, write_model
+from learners.answers.evaluation import evaluate
 from learners.models import MODELS
 from learners.recipe import Recipe, RecipeError
-from learners.run import Run, RunDirectoryError
+from learners.run_directory.model_files import load_model, write_model
+from learners.run_directory.run import Run, RunDirectoryError
 from tests.learners.small_runs import NAMED, Interrupted, small_architecture
 
 CLASSES = ["cat", "dog"]

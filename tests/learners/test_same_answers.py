@@ -11,7 +11,7 @@ from PIL import Image
 
 from data import open_source
 from learners import Predictor, image_learner
-from learners.evaluation import evaluate
+from learners.answers.evaluation import evaluate
 from learners.export.exporting import export
 from learners.finished_learner import load_run
 

@@ -9,7 +9,7 @@ from fastai.learner import load_learner
 
 from callbacks import GradCAMCallback
 from learners import image_learner
-from learners.run import RunDirectoryError
+from learners.run_directory.run import RunDirectoryError
 from tests.learners.small_runs import NAMED, history_of, small_architecture
 
 

@@ -10,9 +10,9 @@ from fastai.losses import FocalLossFlat
 from fastai.metrics import error_rate
 
 from callbacks.training.means import accuracy
-from data.transforms import BatchMirror
+from data.augmentation.transforms import BatchMirror
 from learners import image_learner, resume_learner
-from learners.session import SessionError
+from learners.training.session import SessionError
 from tests.learners.small_runs import NAMED, Interrupted, SmallNet, history_of, observed, small_architecture
 
 

@@ -20,8 +20,8 @@ from fasttransform import Transform
 from torch import nn
 
 from learners import image_learner
-from learners.plan_fit import planned_rates
-from learners.step import STEP_EVENTS, StepLearner
+from learners.training.plan_fit import planned_rates
+from learners.training.step import STEP_EVENTS, StepLearner
 
 WITHIN = ("before_batch", "after_pred", "after_loss", "before_backward", "before_step")
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from learners.tta import SixViews, shifted
+from learners.answers.tta import SixViews, shifted
 
 WEIGHTS = {(0, 0): 0.5, (-1, -1): 0.25, (1, 1): 0.25}
 

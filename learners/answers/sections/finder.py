@@ -10,7 +10,7 @@ from learners.answers.html import render
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
 from learners.answers.svg import Chart
-from learners.run import Run
+from learners.run_directory.run import Run
 
 FILE = "lr_find.json"  # file of the finder's result in the run directory
 TEMPLATE = """

@@ -8,7 +8,7 @@ from learners.answers.fit_command import fit_command
 from learners.answers.html import render
 from learners.answers.run_report import RunReport
 from learners.answers.section import section
-from learners.run import Run
+from learners.run_directory.run import Run
 
 NOT_SETTINGS = {"classes", "versions", "skipped", "session", "fingerprint", "commit", "train_images", "valid_images"}
 TEMPLATE = """

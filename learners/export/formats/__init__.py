@@ -14,7 +14,7 @@ from data.common.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from learners.end_to_end import EndToEnd
+    from learners.prediction.end_to_end import EndToEnd
 
 ExportedModel = Callable[["np.ndarray"], "np.ndarray"]  # from pixels N×size×size×3, uint8, to probabilities N×C
 

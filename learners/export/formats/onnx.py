@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from learners.export.formats import ExportedModel, export_format, needed
 
 if TYPE_CHECKING:
-    from learners.end_to_end import EndToEnd
+    from learners.prediction.end_to_end import EndToEnd
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 PIXELS, PROBABILITIES = "pixels", "probabilities"  # names of the graph's input and output

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from learners.export.formats import ExportedModel, export_format
 
 if TYPE_CHECKING:
-    from learners.end_to_end import EndToEnd
+    from learners.prediction.end_to_end import EndToEnd
 
 
 @export_format("safetensors")

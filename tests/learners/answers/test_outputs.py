@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from learners.answers.evaluation import evaluate, measure
 from learners.answers.outputs import FILE, Outputs
 from learners.answers.temperature import fit_temperature
-from learners.evaluation import evaluate, measure
 from learners.finished_learner import load_run
-from learners.opened_run import open_run
-from learners.run import RunDirectoryError
+from learners.run_directory.opened_run import open_run
+from learners.run_directory.run import RunDirectoryError
 
 
 @pytest.fixture(scope="module")

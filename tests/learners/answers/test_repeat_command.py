@@ -8,7 +8,7 @@ import typer.main
 from app import app
 from learners.answers.fit_command import fit_command
 from learners.recipe import Recipe
-from learners.run import Run
+from learners.run_directory.run import Run
 
 RECIPES = {
     "defaults": {},

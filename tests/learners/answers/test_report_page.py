@@ -8,10 +8,10 @@ import shutil
 import pytest
 
 from learners import image_learner
+from learners.answers.evaluation import evaluate
 from learners.answers.page import FILE, report_run
 from learners.answers.run_report import open_report
 from learners.answers.section import SECTIONS, all_sections
-from learners.evaluation import evaluate
 
 ANCHORS = ["summary", "curves", "schedule", "classes", "confusion", "calibration", "worst", "label-errors", "recipe"]
 
@@ -128,7 +128,7 @@ def test_a_full_disk_names_the_command_that_makes_it_later(tiny, tmp_path, monke
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("learners.recipe_fit.report_run", full)
+    monkeypatch.setattr("learners.training.recipe_fit.report_run", full)
     with caplog.at_level(logging.WARNING):
         image_learner(**tiny, out=tmp_path / "run").fit_recipe()
     assert f"report_run('{tmp_path / 'run'}')" in caplog.text

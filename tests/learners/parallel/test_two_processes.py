@@ -9,9 +9,9 @@ import torch
 from callbacks.checkpoint.checkpoint_file import read_state
 from callbacks.parallel.processes import ProcessesError
 from learners import image_learner, resume_learner
-from learners.evaluation import evaluate
+from learners.answers.evaluation import evaluate
 from learners.models import MODELS
-from learners.multi_process import log_unused_gpus, share_between_processes
+from learners.training.multi_process import log_unused_gpus, share_between_processes
 from tests.learners.parallel.exact_step import SETTINGS, net, parameters
 from tests.learners.parallel.launches import HERE, launch, seen, small_job
 from tests.learners.parallel.small_job import Narrow

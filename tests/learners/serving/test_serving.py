@@ -15,9 +15,9 @@ import requests
 import torch
 from PIL import Image
 
-from data.cache import Stats
+from data.decoding.cache import Stats
 from learners import Predictor, ResNet18
-from learners.model_files import write_model
+from learners.run_directory.model_files import write_model
 from learners.serving import ServingError, serve
 from tests.conftest import ROOT
 

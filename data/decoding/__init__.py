@@ -1,0 +1,1 @@
+"""Read image files, and decode and cache those of a source."""

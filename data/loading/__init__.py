@@ -1,0 +1,1 @@
+"""Loaders of batches: from decoded images to normalised tensors on the device."""

@@ -1,0 +1,1 @@
+"""The run directory: its files, their checks, and the model and data that are read from them."""
