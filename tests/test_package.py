@@ -58,14 +58,13 @@ def test_the_wheel_holds_the_packages_the_command_and_nothing_else(tmp_path):
     }
 
 
-def test_no_commit_is_recorded_inside_somebody_elses_repository(tmp_path):
-    for command in (
-        ["init", "-q"],
-        ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x", "--allow-empty"],
-    ):
-        subprocess.run(["git", *command], cwd=tmp_path, check=True)
-    installed = tmp_path / "site-packages"
+@pytest.mark.parametrize(("place", "recorded"), [(".", True), ("site-packages", False)])
+def test_the_commit_is_that_of_this_checkout_and_not_of_a_repository_around_it(tmp_path, place, recorded):
+    git = ["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@x"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-qm", "x", "--allow-empty"], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     for package in ("data", "callbacks", "learners"):
-        shutil.copytree(ROOT / package, installed / package, ignore=shutil.ignore_patterns("__pycache__"))
-    done = python("from learners.run_directory.provenance import commit; print(commit())", installed)
-    assert done.stdout.strip() == "None", done.stderr
+        shutil.copytree(ROOT / package, tmp_path / place / package, ignore=shutil.ignore_patterns("__pycache__"))
+    done = python("from learners.run_directory.provenance import commit; print(commit())", tmp_path / place)
+    assert done.stdout.strip() == (head if recorded else "None"), done.stderr
