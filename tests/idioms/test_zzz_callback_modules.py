@@ -21,7 +21,7 @@ NOT_HERE = {
 MODULES = "captum channelslast core data fp16 hook mixup preds progress schedule tracker training".split()
 ENDS = re.compile(
     "Callback|event|Cancel.*Exception"
-)  # base classes and exceptions, which tests/learners/test_step.py covers
+)  # base classes and exceptions, which tests/learners/training/test_step.py covers
 
 
 def public_names(module):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import decode
 from data.check.examine import examine_all
 from data.check.report import check_data
 from data.check.sheet import contact_sheet
+from data.decoding import decode
 from data.items import ImageFile
 from data.sources.registry import SOURCES, Splits, source
 from tests.data.check.check_pictures import picture

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import cache
 from data.common.errors import DataError
+from data.decoding import cache
 from data.decoding.cache import load_pixels, load_stats
 from data.decoding.reading import read_pixels
 from data.opening import open_source

@@ -3,11 +3,12 @@
 import platform
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT, ORDER = Path(__file__).parents[2], (False, True)
+from tests.conftest import ROOT
+
+ORDER = (False, True)
 
 PROGRAM = """
 import sys

@@ -12,7 +12,8 @@ from fastai.callback.core import Callback
 from torch import nn
 from torch.func import functional_call
 
-from learners import image_learner, warmup
+from learners import image_learner
+from learners.training import warmup
 from learners.training.cuda_graph import GraphedModel, gradient_error, noise_batch, trusted_graph
 
 SETTINGS = {"data": "digits", "size": 8, "limit": 64, "batch_size": 16, "epochs": 2, "device": "cpu"}

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from data import loader
 from data.augmentation.counter_rng import Keys
 from data.augmentation.pipelines import augment, augment_tensor, runs_on_device, steps_of
 from data.augmentation.transforms import BatchAlternatingMirror, BatchCrop, BatchCutout, BatchMirror
+from data.loading import loader
 from data.loading.store import Store
 from tests.data.small_loaders import dls_of as loaders_of
 

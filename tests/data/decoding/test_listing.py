@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from data import listing
+from data.decoding import listing
 from data.decoding.listing import cached_splits
 from data.opening import open_source
 from data.sources.folder import list_splits

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from data import decode as module
 from data.common.errors import DataError
+from data.decoding import decode as module
 from data.decoding.decode import decode
 from data.decoding.plain_png import plain_png
 from data.decoding.reading import fitted, read_pixels
