@@ -113,9 +113,9 @@ def _folders(report: dict) -> Rows:
 
 def _serve(report: dict) -> Rows:
     codes = ", ".join(f"{count:,} × {code}" for code, count in sorted(report["codes"].items()))
-    early, late = (report[name] / 1e6 for name in ("memory_after_a_tenth", "memory_at_the_end"))
+    early, half, late = (f"{report['memory'][tenth] / 1e6:,.0f} MB" for tenth in (0, 4, 9))
     yield Row(f"answers of `serve` to {report['requests']:,} uploads, 20 at once", codes)
-    yield Row("memory of `serve` after a tenth of them, and after all", f"{early:,.0f} MB, {late:,.0f} MB")
+    yield Row("memory of `serve` after a tenth of them, half, and all", f"{early}, {half}, {late}")
 
 
 def _predict(report: dict) -> Rows:
