@@ -20,6 +20,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a process, or the processe
 multiprocessing.get_context("forkserver").set_forkserver_preload(["learners.resume"])
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep tests in one process that share something, where `-n` divides all tests among several processes.
+
+    The tests of a file share its trained run, and those of tests/idioms write one table.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class SharedTogether(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return "tests/idioms" if nodeid.startswith("tests/idioms/") else super()._split_scope(nodeid)
+
+    return SharedTogether(config, log)
+
+
 class Finished(NamedTuple):
     code: int
     out: str

@@ -28,5 +28,5 @@ def test_ci_runs_the_two_commands_of_the_start():
     blocks = re.findall(r"```\n(.*?)```", start, re.DOTALL)
     assert blocks[0].splitlines() == [
         "pip install -r requirements.txt && python app.py fit --data digits --epochs 5",
-        "pip install -r requirements-dev.txt && python -m pytest -n 2 --dist loadfile",
+        "pip install -r requirements-dev.txt && python -m pytest -n 2",
     ]
