@@ -1,10 +1,11 @@
 """The web application of the page: one address for the page, and one for predictions."""
 
+import asyncio
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from typing import Any, BinaryIO
 
 from fastapi import FastAPI, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
@@ -27,7 +28,7 @@ def service(run: str | Path) -> FastAPI:
 
     The response to `/predict` is JSON with `label`, `probability`, `guesses` and `evidence`, a figure as a data URI. A
     file that is not a readable image gets status 400 and a reason, an upload of more than 20 MiB gets 413. Requests are
-    handled one after another, so that memory does not grow with their number.
+    answered one after another, in one thread: torch and matplotlib keep memory for each thread that calls them.
 
     Args:
         run: the directory of a finished run.
@@ -35,7 +36,7 @@ def service(run: str | Path) -> FastAPI:
     Raises:
         RunDirectoryError: see `load_model`.
     """
-    predictor, busy = Predictor(run), Lock()
+    predictor, thread = Predictor(run), ThreadPoolExecutor(max_workers=1)
     evidence, page = Evidence(Path(run), predictor), PAGE.read_text(encoding="utf-8")
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # those pages would load scripts from the internet
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
@@ -47,18 +48,18 @@ def service(run: str | Path) -> FastAPI:
         return page
 
     @app.post("/predict")
-    def _predict(image: UploadFile) -> Response:
-        with busy:
-            try:
-                return JSONResponse(_answer(predictor, evidence, image.file.read()))
-            except DataError as error:
-                return refused(400, str(error))
+    async def _predict(image: UploadFile) -> Response:
+        in_thread = asyncio.get_running_loop().run_in_executor
+        try:
+            return JSONResponse(await in_thread(thread, _answer, predictor, evidence, image.file))
+        except DataError as error:
+            return refused(400, str(error))
 
     return app
 
 
-def _answer(predictor: Predictor, evidence: Evidence, content: bytes) -> dict[str, Any]:
-    (batch,) = predictor.batches([content])
+def _answer(predictor: Predictor, evidence: Evidence, file: BinaryIO) -> dict[str, Any]:
+    (batch,) = predictor.batches([file.read()])
     (answer,) = predictor.answers(batch)
     (figure,) = evidence.figures(batch, [answer])
     picture = BytesIO()
