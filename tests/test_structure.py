@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -13,15 +14,21 @@ from tests.conftest import ROOT
 LAYERS = {"data": 0, "callbacks": 1, "learners": 2, "app": 3, "benchmarks": 3}
 
 
+def modules(nodes: Iterable[ast.AST]) -> list[str]:
+    """Return the names of the modules that the import statements among these nodes import."""
+    names = []
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.append(node.module)
+    return names
+
+
 def imported(path: Path) -> set[str]:
     """Return the packages of this project that a file imports."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add(node.module.split(".")[0])
-    return names & LAYERS.keys()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {name.split(".")[0] for name in modules(ast.walk(tree))} & LAYERS.keys()
 
 
 def climbs(package: str, other: str) -> bool:
@@ -47,8 +54,8 @@ def rooms(floor: Path) -> dict[str, set[str]]:
     names = {folder.name for folder in floor.iterdir() if (folder / "__init__.py").exists()}
     found = {}
     for name in names:
-        trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (floor / name).rglob("*.py")]
-        imports = [node.module for tree in trees for node in tree.body if isinstance(node, ast.ImportFrom)]
+        files = [ast.parse(path.read_text(encoding="utf-8")) for path in (floor / name).rglob("*.py")]
+        imports = [module for file in files for module in modules(file.body)]
         found[name] = {
             other for other in names - {name} if any(f"{m}.".startswith(f"{floor.name}.{other}.") for m in imports)
         }
